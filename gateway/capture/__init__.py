@@ -1,0 +1,1 @@
+"""Capture: dictation and typed notes become numbered Material."""

@@ -1,0 +1,1 @@
+"""Consent: the record's Consent resources become a Permit or a Refusal."""

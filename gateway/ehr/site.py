@@ -1,0 +1,119 @@
+"""One EHR as a site describes it: ``config/ehrs/<id>.toml``. Only these issuers are ever talked to."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from gateway.configuration import read_toml
+from gateway.errors import ConfigurationError
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Client(_Part):
+    """How the gateway authenticates at the token endpoint (SMART App Launch 2.2, sections 5 and 6)."""
+
+    id: Text
+    auth: Literal["public", "client_secret_basic", "private_key_jwt"] = "public"
+    secret_env: str = Field(
+        "", description="client_secret_basic: the environment variable that holds the secret"
+    )
+    key_file: str = Field("", description="private_key_jwt: a JWK; empty: the gateway makes one in state_dir")
+    algorithm: Literal["ES384", "RS384"] = "ES384"
+    scopes: Text = (
+        "launch openid fhirUser patient/Patient.r patient/Encounter.rs patient/Consent.rs "
+        "user/Practitioner.r patient/DocumentReference.crs patient/Provenance.c"
+    )
+    standalone_scopes: str = Field(
+        "", description="empty: as scopes, with launch/patient launch/encounter for launch"
+    )
+    authorize_post: bool = Field(False, description="send the authorization request as a form POST")
+
+    @model_validator(mode="after")
+    def _secret_is_named(self) -> "Client":
+        if self.auth == "client_secret_basic" and not self.secret_env:
+            raise ValueError("client_secret_basic needs secret_env, the environment variable with the secret")
+        return self
+
+
+class Backend(_Part):
+    """A Backend Services client (SMART 2.2, section 9) for the signature watch."""
+
+    id: Text
+    key_file: str = ""
+    algorithm: Literal["ES384", "RS384"] = "ES384"
+    scopes: Text = "system/DocumentReference.rs"
+
+
+class Note(_Part):
+    """What this EHR holds and how: see docs/integrators.md for each."""
+
+    unsigned: Literal["yes", "no"] = Field(
+        "yes", description="no: hand the text over to the EHR's own editor"
+    )
+    content_type: Literal["text/plain", "text/plain;charset=utf-8"] = "text/plain;charset=utf-8"
+    type_code: Text = "11506-3"
+    type_display: Text = "Progress note"
+    labels: bool = Field(True, description="meta.security AIAST; off where the EHR's terminology refuses it")
+    provenance: bool = True
+    conditional_create: bool = Field(True, description="If-None-Exist is honoured")
+    period_end: bool = Field(False, description="context.period.end is required (Oracle Health)")
+    encounter_required: bool = True
+
+
+class Launch(_Part):
+    without_encounter: Literal["offer", "offer-or-none", "refuse"] = "offer"
+    standalone: bool = True
+    banner: Literal["ehr-says", "always"] = "ehr-says"
+
+
+class Telehealth(_Part):
+    encounter_classes: tuple[str, ...] = ("VR",)
+
+
+class EhrSite(_Part):
+    """The whole file. ``id`` is the file's stem."""
+
+    id: Text
+    name: Text
+    issuer: HttpUrl
+    client: Client
+    backend: Backend | None = None
+    note: Note = Note()
+    launch: Launch = Launch()
+    telehealth: Telehealth = Telehealth()
+    frame_ancestors: tuple[HttpUrl, ...] = Field(
+        (), description="origins that may frame the page; none: tab only"
+    )
+    consent_rules: Text = "default"
+    identifier_labels: dict[str, Text] = Field(
+        default_factory=dict, description="identifier system to its label (MRN)"
+    )
+    timeout_seconds: float = Field(10.0, gt=0, le=120)
+
+
+def read_sites(folder: Path) -> dict[str, EhrSite]:
+    """Read every ``*.toml`` of a folder, by id.
+
+    Raises:
+        ConfigurationError: a file is wrong, or two name the same issuer.
+    """
+
+    class _File(EhrSite):
+        id: str = ""
+
+    sites: dict[str, EhrSite] = {}
+    issuers: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.toml")):
+        site = read_toml(path, _File)
+        if site.issuer in issuers:
+            raise ConfigurationError(path, "issuer", f"{issuers[site.issuer].name} names the same one")
+        issuers[site.issuer] = path
+        sites[path.stem] = EhrSite(**{**site.model_dump(), "id": path.stem})
+    return sites

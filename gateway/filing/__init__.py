@@ -1,0 +1,1 @@
+"""Filing: the preliminary DocumentReference, its Provenance, hand-over and the signature watch."""

@@ -1,0 +1,1 @@
+"""The front: what faces the browser and the EHR."""

@@ -1,0 +1,1 @@
+"""The ledger: a log of who did what when, without content."""

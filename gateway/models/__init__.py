@@ -1,0 +1,1 @@
+"""Model files: the catalogue, pulling and verifying them."""

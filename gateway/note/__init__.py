@@ -1,0 +1,1 @@
+"""The note: formats, drafting, evidence, risk and review."""

@@ -1,0 +1,96 @@
+"""The gateway's own settings: ``config/gateway.toml`` and ``COUNTERSIGN_*`` in the environment (which wins).
+
+What a site edits about EHRs, consent, formats, risk, models and lifetimes has files of its own beside it.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from gateway.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where things are and what the site accepts."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERSIGN_", extra="forbid", frozen=True)
+
+    config_dir: Path = Field(
+        ROOT / "config", description="the folder with ehrs/, consent/, formats/, risk/, models.toml"
+    )
+    state_dir: Path = Field(
+        Path("~/.local/state/countersign"), description="database, ledger and the site's keys"
+    )
+    run_dir: Path | None = Field(
+        None, description="Unix sockets; a private folder in memory where there is one"
+    )
+    models_dir: Path = Field(Path("~/.local/share/countersign/models"), description="pulled model files")
+    page_dir: Path = Field(ROOT / "smart_app", description="the clinician's page")
+    host: str = Field("127.0.0.1", description="the address to listen on")
+    port: int = Field(8000, ge=1, le=65535, description="the port to listen on")
+    public_url: str = Field("http://localhost:8000", description="the address that browsers and the EHR know")
+    database_url: str = Field("", description="empty: SQLite in state_dir; else a SQLAlchemy URL (Postgres)")
+    drafter: str = Field(
+        "auto", pattern="^(auto|model|outline)$", description="auto: the text model where one is installed"
+    )
+    text_model: str = Field(
+        "", description="the id of the text model in models.toml; empty: the first installed"
+    )
+    speech_model: str = Field(
+        "", description="the id of the speech model in models.toml; empty: the first installed"
+    )
+    model_threads: int = Field(0, ge=0, description="threads for a model; 0: one per core")
+    visit_hours: float = Field(4.0, gt=0, le=24, description="a visit that is not filed by then is destroyed")
+    accept_no_network_namespace: bool = Field(
+        False, description="start although this kernel can't take the network from a visit process"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @cached_property
+    def state(self) -> Path:
+        return self.state_dir.expanduser()
+
+    @cached_property
+    def models(self) -> Path:
+        return self.models_dir.expanduser()
+
+
+def read_settings(config_dir: Path | None = None, **given: object) -> Settings:
+    """Read the settings; ``given`` wins over the environment, the environment over ``gateway.toml``.
+
+    Raises:
+        ConfigurationError: a key is unknown or wrong.
+    """
+    import os
+
+    folder = config_dir or Path(os.environ.get("COUNTERSIGN_CONFIG_DIR", ROOT / "config"))
+    file = folder / "gateway.toml"
+
+    class FileSettings(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FileSettings(config_dir=folder, **given)  # type: ignore[arg-type]  # checked by pydantic
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ConfigurationError(file, ".".join(str(part) for part in first["loc"]), first["msg"]) from error

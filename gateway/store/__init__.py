@@ -1,0 +1,1 @@
+"""The store: tables about processes and sealed references; no patient data in the clear."""

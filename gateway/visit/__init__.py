@@ -1,0 +1,1 @@
+"""The visit: one process without a network for one clinician and one encounter."""
