@@ -1,20 +1,22 @@
-"""Consent resources and a question in, ``Permit | Refusal`` out: a pure function."""
+"""Consent resources and a question in, ``Permit | Refusal`` out: a pure function.
 
+No standard says how several Consents are weighed (facts in ``docs``): here a no in force wins over every yes,
+whatever could not be read or understood counts as no, and a permit must be later than what was taken back.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from datetime import datetime
-from enum import StrEnum
+from typing import Any
 
+from gateway.consent.activity import Activity as Activity
+from gateway.consent.provision import Verdict
+from gateway.consent.reading import Finding, read_consent
+from gateway.consent.rules import ConsentRules
+from gateway.ehr.dates import is_later
 from gateway.proof import Maker
 
 MAKER = Maker("consent/decision")
-
-
-class Activity(StrEnum):
-    """The three questions; none answers another."""
-
-    TELEHEALTH = "telehealth"
-    RECORDING = "recording"
-    AI_DRAFTING = "ai-drafting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Ground:
     """One Consent that mattered and what it said. ``reference`` is relative, with the version where known."""
 
     reference: str
-    effect: str  # "permit" | "deny" | "ignored"
+    effect: str  # "permit" | "deny" | "unclear" (counts as no) | "ignored"
     words: str
 
 
@@ -57,3 +59,95 @@ class Refusal:
     words: str
     decided_at: datetime
     rules_id: str
+
+
+def decide_consent(
+    consents: Sequence[Mapping[str, Any]],
+    problems: Sequence[str],
+    activity: Activity,
+    rules: ConsentRules,
+    now: datetime,
+    *,
+    patient: str = "",
+) -> Permit | Refusal:
+    """Decide one question.
+
+    Args:
+        consents: the patient's Consent resources, as the record gave them.
+        problems: a sentence for each thing that kept a Consent from being read; one is enough for a no.
+        now: aware.
+        patient: ``Patient/1``, checked against each Consent; empty: the chart has checked.
+    """
+    findings = [read_consent(one, activity, rules, now, patient) for one in consents]
+    grounds = tuple(_state_ground(finding) for finding in sorted(findings, key=lambda one: -one.verdict))
+    reason = _find_reason(findings, problems, activity)
+    if reason is not None:
+        code, words = reason
+        return Refusal(activity, code, grounds, words, now, rules.id)
+    permits = [finding for finding in findings if finding.verdict is Verdict.PERMIT]
+    until = min((moment for one in findings for moment in one.changes_at if moment > now), default=None)
+    words = f"The patient said yes to {activity.words}{permits[0].given_words}."
+    return Permit(MAKER, activity, grounds, words, now, until, rules.id)
+
+
+def _find_reason(findings: Sequence[Finding], problems: Sequence[str], activity: Activity) -> tuple[str, str] | None:
+    """Why not, strongest reason first; None where a permit stands and nothing is against it."""
+    permits = [finding for finding in findings if finding.verdict is Verdict.PERMIT]
+    denials = [finding for finding in findings if finding.verdict is Verdict.DENY]
+    if denials:
+        return _weigh_denials(denials, permits, activity)
+    if problems:
+        return "unreadable", f"Not every consent could be read, so there is no yes to {activity.words}. {problems[0]}"
+    for finding in findings:
+        if finding.verdict is Verdict.UNKNOWN:
+            words = f"{finding.reference} {finding.words}. That counts as no to {activity.words}."
+            return finding.standing, words
+    for standing, code, words in (
+        ("revoked", "revoked", f"The patient took back the yes to {activity.words}"),
+        ("rejected", "refused", f"The patient turned the consent to {activity.words} down"),
+    ):
+        for finding in _of_standing(findings, standing):
+            if permits and all(is_later(permit.given, finding.given) for permit in permits):
+                continue
+            later = "; no later yes is on file." if permits else "."
+            return (
+                code if standing == "revoked" or permits else "not-in-force"
+            ), f"{words} ({finding.reference}){later}"
+    if permits:
+        return None
+    for finding in _of_standing(findings, "expired"):
+        return "expired", f"The consent to {activity.words} is over ({finding.reference}). Ask the patient again."
+    for finding in _of_standing(findings, "not-in-force"):
+        return "not-in-force", f"No consent to {activity.words} is in force: {finding.reference} {finding.words}."
+    return "missing", f"No consent to {activity.words} is on file."
+
+
+def _weigh_denials(denials: Sequence[Finding], permits: Sequence[Finding], activity: Activity) -> tuple[str, str]:
+    last = denials[0]
+    if not permits:
+        return "refused", f"The patient said no to {activity.words}{last.given_words} ({last.reference})."
+    for denial in denials:
+        if all(is_later(denial.given, permit.given) for permit in permits):
+            return (
+                "revoked",
+                f"The patient took back the yes to {activity.words}{denial.given_words} ({denial.reference}).",
+            )
+    both = f"{permits[0].reference} says yes, {last.reference} says no"
+    return (
+        "contradictory",
+        f"The record contradicts itself on {activity.words}: {both}. No counts until that is settled.",
+    )
+
+
+def _of_standing(findings: Iterable[Finding], standing: str) -> list[Finding]:
+    return [finding for finding in findings if finding.verdict is Verdict.SILENT and finding.standing == standing]
+
+
+def _state_ground(finding: Finding) -> Ground:
+    effects = {
+        Verdict.PERMIT: "permit",
+        Verdict.DENY: "deny",
+        Verdict.UNKNOWN: "unclear",
+        Verdict.SILENT: "ignored",
+    }
+    return Ground(finding.reference, effects[finding.verdict], f"{finding.reference} {finding.words}.")

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import InitVar, asdict, dataclass, fields
 from typing import Any
 
+from gateway.ehr.reference import is_id, parse_reference
 from gateway.errors import LaunchError
 from gateway.proof import Maker
 
 MAKER = Maker("ehr/smart (complete_launch) and the visit's own door (admit_launch)")
+
+CLINICIANS = ("Practitioner", "PractitionerRole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,14 @@ def admit_launch(message: Mapping[str, Any]) -> LaunchContext:
     """
     names = {field.name for field in fields(LaunchContext)}
     if set(message) != names:
-        raise LaunchError(
-            "launch.message", "The launch could not be taken over. Open Countersign again from the EHR."
-        )
+        raise LaunchError("launch.message", "The launch could not be taken over. Open Countersign again from the EHR.")
     required = ("site_id", "patient_id", "practitioner", "subject")
     if not all(isinstance(message[name], str) and message[name] for name in required):
+        raise LaunchError("launch.message", "The launch has no patient or user. Open Countersign again from the EHR.")
+    encounter_id, practitioner = message["encounter_id"], parse_reference(message["practitioner"])
+    named = is_id(message["patient_id"]) and (encounter_id is None or is_id(encounter_id))
+    if not named or practitioner is None or practitioner.type not in CLINICIANS:
         raise LaunchError(
-            "launch.message", "The launch has no patient or user. Open Countersign again from the EHR."
+            "launch.message", "The launch names nobody that can be asked for. Open Countersign again from the EHR."
         )
     return LaunchContext(MAKER, **{**message, "scopes": tuple(message["scopes"])})

@@ -21,18 +21,14 @@ class Client(_Part):
 
     id: Text
     auth: Literal["public", "client_secret_basic", "private_key_jwt"] = "public"
-    secret_env: str = Field(
-        "", description="client_secret_basic: the environment variable that holds the secret"
-    )
+    secret_env: str = Field("", description="client_secret_basic: the environment variable that holds the secret")
     key_file: str = Field("", description="private_key_jwt: a JWK; empty: the gateway makes one in state_dir")
     algorithm: Literal["ES384", "RS384"] = "ES384"
     scopes: Text = (
         "launch openid fhirUser patient/Patient.r patient/Encounter.rs patient/Consent.rs "
         "user/Practitioner.r patient/DocumentReference.crs patient/Provenance.c"
     )
-    standalone_scopes: str = Field(
-        "", description="empty: as scopes, with launch/patient launch/encounter for launch"
-    )
+    standalone_scopes: str = Field("", description="empty: as scopes, with launch/patient launch/encounter for launch")
     authorize_post: bool = Field(False, description="send the authorization request as a form POST")
 
     @model_validator(mode="after")
@@ -54,9 +50,7 @@ class Backend(_Part):
 class Note(_Part):
     """What this EHR holds and how: see docs/integrators.md for each."""
 
-    unsigned: Literal["yes", "no"] = Field(
-        "yes", description="no: hand the text over to the EHR's own editor"
-    )
+    unsigned: Literal["yes", "no"] = Field("yes", description="no: hand the text over to the EHR's own editor")
     content_type: Literal["text/plain", "text/plain;charset=utf-8"] = "text/plain;charset=utf-8"
     type_code: Text = "11506-3"
     type_display: Text = "Progress note"
@@ -88,13 +82,9 @@ class EhrSite(_Part):
     note: Note = Note()
     launch: Launch = Launch()
     telehealth: Telehealth = Telehealth()
-    frame_ancestors: tuple[HttpUrl, ...] = Field(
-        (), description="origins that may frame the page; none: tab only"
-    )
+    frame_ancestors: tuple[HttpUrl, ...] = Field((), description="origins that may frame the page; none: tab only")
     consent_rules: Text = "default"
-    identifier_labels: dict[str, Text] = Field(
-        default_factory=dict, description="identifier system to its label (MRN)"
-    )
+    identifier_labels: dict[str, Text] = Field(default_factory=dict, description="identifier system to its label (MRN)")
     timeout_seconds: float = Field(10.0, gt=0, le=120)
 
 

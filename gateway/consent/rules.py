@@ -1,0 +1,134 @@
+"""Which codings of a site's Consent resources answer which question: ``config/consent/<id>.toml``.
+
+EHRs keep consent differently, so this is a file. What a coding may never do is here: one coding answers one
+question only, and a code that merely says "a consent document exists" or "general treatment" answers none.
+"""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from gateway.configuration import read_toml
+from gateway.consent.activity import Activity
+from gateway.errors import ConfigurationError
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
+LOINC = "http://loinc.org"
+# Says that a paper exists, not what it says: on Oracle Health every proxy's chart access carries 59284-0 and permit.
+SAYS_NOTHING = frozenset({(LOINC, "59284-0"), (LOINC, "64292-6")})
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Coding(_Part):
+    """One coding, matched exactly: system and code."""
+
+    system: Text
+    code: Text
+
+
+class Answer(_Part):
+    """This coding, found there, is about this question.
+
+    ``states`` "provision": the answer is what the resource's provisions say. "permit" or "deny": the coding itself
+    is the answer while the Consent is active, for EHRs that give out a category and a period and no provisions.
+    """
+
+    activity: Activity
+    system: Text
+    code: Text
+    found_in: Literal["provision", "category"] = "provision"
+    states: Literal["provision", "permit", "deny"] = "provision"
+
+    @model_validator(mode="after")
+    def _can_answer(self) -> "Answer":
+        if (self.system, self.code) in SAYS_NOTHING:
+            raise ValueError(f"{self.code} says that a consent document exists, not what it permits: it can't answer")
+        if self.system == CONSENT_SCOPE:
+            raise ValueError("a consent scope is too wide to answer a question")
+        if self.states != "provision" and self.found_in != "category":
+            raise ValueError('only a category can state the answer itself (found_in = "category")')
+        return self
+
+
+class ConsentRules(_Part):
+    """The whole file. ``id`` is the file's stem."""
+
+    id: Text
+    title: Text
+    time_zone: str = Field(
+        "", description="IANA zone for dates without one; empty: a permit ends where its day ends first"
+    )
+    scopes: tuple[Coding, ...] = Field(
+        min_length=1, description="Consent.scope under which a permit counts; a refusal counts under any"
+    )
+    answers: tuple[Answer, ...] = Field(min_length=1)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        if name:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+                raise ValueError(f"no such time zone: {name}") from error
+        return name
+
+    @model_validator(mode="after")
+    def _one_coding_one_question(self) -> "ConsentRules":
+        seen: dict[tuple[str, str], Answer] = {}
+        for answer in self.answers:
+            other = seen.setdefault((answer.system, answer.code), answer)
+            if other.activity is not answer.activity:
+                raise ValueError(
+                    f"{answer.code} answers both {other.activity.value} and {answer.activity.value}; none answers another"
+                )
+            if other is not answer and other.found_in == answer.found_in:
+                raise ValueError(f"{answer.code} stands twice for {answer.activity.value} in {answer.found_in}")
+        silent = [activity.value for activity in Activity if all(one.activity is not activity for one in self.answers)]
+        if silent:
+            raise ValueError(f"no coding answers {', '.join(silent)}")
+        return self
+
+    @cached_property
+    def zone(self) -> tzinfo | None:
+        return ZoneInfo(self.time_zone) if self.time_zone else None
+
+    @cached_property
+    def provision_answers(self) -> Mapping[tuple[str, str], Answer]:
+        return {(one.system, one.code): one for one in self.answers if one.found_in == "provision"}
+
+    @cached_property
+    def category_answers(self) -> Mapping[tuple[str, str], Answer]:
+        return {(one.system, one.code): one for one in self.answers if one.found_in == "category"}
+
+    @cached_property
+    def accepted_scopes(self) -> frozenset[tuple[str, str]]:
+        return frozenset((one.system, one.code) for one in self.scopes)
+
+
+def read_rules(folder: Path) -> dict[str, ConsentRules]:
+    """Read every ``*.toml`` of a folder, by id.
+
+    Raises:
+        ConfigurationError: a file is wrong, or ``default.toml`` is missing.
+    """
+
+    class _File(ConsentRules):
+        id: str = ""
+
+    rules = {
+        path.stem: ConsentRules(**{**read_toml(path, _File).model_dump(), "id": path.stem})
+        for path in sorted(folder.glob("*.toml"))
+    }
+    if "default" not in rules:
+        raise ConfigurationError(folder / "default.toml", "", "is missing")
+    return rules
