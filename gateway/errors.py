@@ -56,11 +56,14 @@ class EhrUnreachable(EhrError):
 
 
 class EhrRefused(EhrError):
-    """The EHR answered no. ``http_status`` is what it answered."""
+    """The EHR answered no. ``http_status`` is what it answered; ``elements`` are those its reason names."""
 
-    def __init__(self, code: str, public: str, http_status: int, detail: str = "") -> None:
+    def __init__(
+        self, code: str, public: str, http_status: int, detail: str = "", elements: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(code, public, detail)
         self.http_status = http_status
+        self.elements = elements
 
 
 class EhrGarbled(EhrError):

@@ -99,7 +99,9 @@ class ChartFailed:
 
 @dataclass(frozen=True, slots=True)
 class EncounterChosen:
-    pass
+    """``telehealth`` is what the chosen encounter says; None: as before."""
+
+    telehealth: Telehealth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,11 @@ class DraftAsked:
 @dataclass(frozen=True, slots=True)
 class ConsentReread:
     permitted: frozenset[Activity]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentUnread:
+    """The record did not answer: nothing starts, nothing is lost; it may be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +216,7 @@ Event = (
     | TypedChanged
     | DraftAsked
     | ConsentReread
+    | ConsentUnread
     | DraftClosed
     | DraftFailed
     | DecisionMade
@@ -242,6 +250,13 @@ class StartDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenReview:
+    """An empty review, for the clinician to write every word."""
+
+    starts: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
 class StopModels:
     starts: ClassVar[bool] = False
 
@@ -262,7 +277,7 @@ class Purge:
     starts: ClassVar[bool] = False
 
 
-Effect = Transcribe | RereadConsent | StartDraft | StopModels | WriteNote | ShowText | Purge
+Effect = Transcribe | RereadConsent | StartDraft | OpenReview | StopModels | WriteNote | ShowText | Purge
 
 
 class NotNow(Exception):
@@ -289,7 +304,7 @@ def step(state: State, event: Event) -> Step:
             return _step_choosing(state, event)
         case AudioArrived() | TranscriptClosed() | TypedChanged() | DraftAsked() | MaterialAsked():
             return _step_gathering(state, event)
-        case ConsentReread():
+        case ConsentReread() | ConsentUnread():
             return _step_consent(state, event)
         case DraftClosed() | DraftFailed() | DecisionMade():
             return _step_draft(state, event)
@@ -320,17 +335,22 @@ def _step_choosing(
             telehealth=event.telehealth,
             encounter_settled=event.encounter_settled,
         ), ()
-    _require(state, Phase.CHOOSING)
+    if isinstance(event, WayChosen):
+        _require(state, Phase.CHOOSING, Phase.GATHERING)
+        _require_idle(state)
+    else:
+        _require(state, Phase.CHOOSING)
     match event:
-        case EncounterChosen():
-            return replace(state, encounter_settled=True), ()
+        case EncounterChosen(telehealth):
+            return replace(state, encounter_settled=True, telehealth=telehealth or state.telehealth), ()
         case TelehealthAnswered(remote):
             return replace(state, telehealth=Telehealth.YES if remote else Telehealth.NO), ()
         case WayChosen(way):
             if not state.offers(way):
                 raise NotNow("This way of working is not permitted for this patient.")
             if way is Way.WRITE:
-                return replace(state, way=way, phase=Phase.GATHERING, asking="draft"), (RereadConsent(),)
+                # Nothing is drafted: an empty review, open until the clinician has written.
+                return replace(state, way=way, phase=Phase.REVIEWING, open_decisions=1), (OpenReview(),)
             return replace(state, way=way, phase=Phase.GATHERING), ()
         case _:
             assert_never(event)
@@ -341,7 +361,8 @@ def _step_gathering(
 ) -> Step:
     if isinstance(event, MaterialAsked):
         _require(state, Phase.REVIEWING, Phase.DRAFTING)
-        return replace(state, phase=Phase.GATHERING, open_decisions=0, asking=""), (StopModels(),)
+        _require_idle(state)
+        return _back_to_material(state), (StopModels(),)
     _require(state, Phase.GATHERING)
     if state.asking:
         raise NotNow("The draft is about to start.")
@@ -366,16 +387,23 @@ def _step_gathering(
             assert_never(event)
 
 
-def _step_consent(state: State, event: ConsentReread) -> Step:
+def _back_to_material(state: State) -> State:
+    """Where the material is gathered; without AI there is none, so back to the choice."""
+    if state.way is Way.WRITE:
+        return replace(state, phase=Phase.CHOOSING, way=None, open_decisions=0)
+    return replace(state, phase=Phase.GATHERING, open_decisions=0)
+
+
+def _step_consent(state: State, event: ConsentReread | ConsentUnread) -> Step:
     """Consent is decided again before drafting and before filing; what is gone ends what rested on it."""
     if not state.asking or state.way is None:
         raise NotNow("Nothing waits for consent.")
+    if isinstance(event, ConsentUnread):
+        return replace(state, asking=""), ()
     asked, state = state.asking, replace(state, asking="", permitted=event.permitted)
     assert state.way is not None
     if not needed_consents(state.way, state.telehealth) <= event.permitted:
-        return replace(state, phase=Phase.CHOOSING, way=None, has_material=False, open_decisions=0), (
-            StopModels(),
-        )
+        return replace(state, phase=Phase.CHOOSING, way=None, has_material=False, open_decisions=0), (StopModels(),)
     if asked == "draft":
         return replace(state, phase=Phase.DRAFTING), (StartDraft(),)
     if state.unsigned_notes:
@@ -390,11 +418,10 @@ def _step_draft(state: State, event: DraftClosed | DraftFailed | DecisionMade) -
             return replace(state, phase=Phase.REVIEWING, open_decisions=open_decisions), ()
         case DraftFailed():
             _require(state, Phase.DRAFTING)
-            return replace(state, phase=Phase.GATHERING), (StopModels(),)
+            return _back_to_material(state), (StopModels(),)
         case DecisionMade(open_decisions):
             _require(state, Phase.REVIEWING)
-            if state.asking:
-                raise NotNow("The note is being filed.")
+            _require_idle(state)
             return replace(state, open_decisions=open_decisions), ()
         case _:
             assert_never(event)
@@ -406,8 +433,7 @@ def _step_filing(
     match event:
         case FilingAsked(attested):
             _require(state, Phase.REVIEWING)
-            if state.asking:
-                raise NotNow("The note is being filed.")
+            _require_idle(state)
             if state.open_decisions:
                 raise NotNow("Decide every section and every risk line first.")
             if not attested:
@@ -432,3 +458,8 @@ def _step_filing(
 def _require(state: State, *phases: Phase) -> None:
     if state.phase not in phases:
         raise NotNow(f"That is not possible while the visit is {state.phase.value.replace('-', ' ')}.")
+
+
+def _require_idle(state: State) -> None:
+    if state.asking or state.transcribing:
+        raise NotNow("Wait until what was started is done.")

@@ -1,0 +1,96 @@
+"""How the note was made, as a Provenance beside it (FHIR R4; after HL7's AI Transparency on FHIR, a ballot).
+
+Model, prompt and format are named by their SHA-256; the material itself is named by its kind only.
+"""
+
+from typing import Any
+
+from fhir.resources.R4B.provenance import Provenance
+
+from gateway import __version__
+from gateway.ehr.chart import Chart
+from gateway.filing.document import AI_LABEL, VisitFacts
+from gateway.note.review import ApprovedNote
+
+PARTICIPANT_TYPES = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+SHA256_SYSTEM = "https://countersign.dev/fhir/sha256"
+AI_DEVICE = {
+    "coding": [
+        {
+            "system": "http://hl7.org/fhir/uv/aitransparency/CodeSystem/AIdeviceTypeCS",
+            "code": "Artificial-Intelligence",
+            "display": "Artificial Intelligence",
+        }
+    ],
+    "text": "Artificial intelligence",
+}
+
+
+def build_provenance(note: ApprovedNote, chart: Chart, facts: VisitFacts, target: str, labels: bool) -> dict[str, Any]:
+    """The Provenance of the document ``target`` (a relative reference, with its version where known).
+
+    ``labels`` off leaves out the AIAST code, which strict R4 terminology does not know; the words still say it.
+    """
+    counts = note.counts
+    summary = (
+        f"{counts.shown} statements shown, {counts.withheld} withheld, {counts.taken} taken over; sections: "
+        f"{counts.sections_accepted} accepted, {counts.sections_edited} edited, {counts.sections_struck} struck"
+    )
+    provenance: dict[str, Any] = {
+        "resourceType": "Provenance",
+        "target": [{"reference": target}],
+        "occurredPeriod": {
+            "start": facts.started_at.isoformat(timespec="seconds"),
+            "end": note.attested_at.isoformat(timespec="seconds"),
+        },
+        "recorded": note.attested_at.isoformat(timespec="seconds"),
+        "activity": {"text": f"Note drafted, reviewed and attested ({summary})"},
+        "agent": [
+            {
+                "type": _participant("verifier", "Verifier"),
+                "who": {"reference": note.attested_by, "display": chart.practitioner.name},
+            }
+        ],
+    }
+    if note.ai_assisted:
+        provenance["contained"] = [_device(note)]
+        provenance["agent"].insert(0, {"type": _participant("author", "Author"), "who": {"reference": "#drafter"}})
+        provenance["entity"] = _entities(note, facts)
+        if labels:
+            provenance["reason"] = [{"coding": [AI_LABEL]}]
+    Provenance.model_validate(provenance)
+    return provenance
+
+
+def _device(note: ApprovedNote) -> dict[str, Any]:
+    device: dict[str, Any] = {
+        "resourceType": "Device",
+        "id": "drafter",
+        "manufacturer": "Countersign",
+        "deviceName": [{"name": note.drafter.name, "type": "model-name"}],
+        "version": [{"value": __version__}],
+    }
+    if note.drafter.kind == "model":
+        device["type"] = AI_DEVICE
+    return device
+
+
+def _entities(note: ApprovedNote, facts: VisitFacts) -> list[dict[str, Any]]:
+    hashes = (
+        ("text model", note.drafter.model_sha256),
+        ("prompt", note.drafter.prompt_sha256),
+        ("note format", note.drafter.format_sha256),
+    )
+    made_with = [
+        {"role": "derivation", "what": {"identifier": {"system": SHA256_SYSTEM, "value": value}, "display": name}}
+        for name, value in hashes
+        if value
+    ]
+    rested_on = [
+        {"role": "source", "what": {"display": f"{source}, destroyed after filing"}} for source in facts.sources
+    ]
+    return made_with + rested_on
+
+
+def _participant(code: str, display: str) -> dict[str, Any]:
+    return {"coding": [{"system": PARTICIPANT_TYPES, "code": code, "display": display}]}

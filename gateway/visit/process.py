@@ -1,0 +1,184 @@
+"""One visit's process, from the fork to its exit: no network, no other's files, no core; ends with the front.
+
+In: the listening socket and the reading end of the front's lifeline, both passed on by the fork server, and the
+composition that builds the visit's ASGI app. It never returns: whatever happens ends in ``os._exit``, because
+ending the process is how a visit is purged. Linux only.
+"""
+
+import asyncio
+import ctypes
+import logging
+import os
+import resource
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import uvicorn
+
+from gateway.settings import Settings
+
+log = logging.getLogger("countersign.visit")
+
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
+PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38  # linux/prctl.h
+EXIT_LEFT, EXIT_NO_NAMESPACE, EXIT_FAILED = 0, 70, 71
+LEAVE_SECONDS = 0.5  # for the answers that are on their way
+
+AsgiApp = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRoom:
+    """What a visit's process is given to build its app from.
+
+    Attributes:
+        ehr_socket: the front's broker for this visit: ``/fhir/*``, ``/ledger`` and ``/ended``.
+        shared: what the composition loaded before the fork (the text model's weights), or None.
+        leave: ends the process, soon.
+    """
+
+    visit_id: str
+    site_id: str
+    ehr_socket: Path
+    settings: Settings
+    shared: object | None
+    leave: Callable[[], None]
+
+
+class Composition(Protocol):
+    """What builds visits: a module with these two functions."""
+
+    def prepare_visits(self, settings: Settings) -> object | None:
+        """Load, once and before any fork, what visits share; starts no thread."""
+        ...
+
+    def compose_visit(self, room: VisitRoom) -> AsgiApp:
+        """Build one visit's app, inside its own process."""
+        ...
+
+
+class NamespaceRefused(OSError):
+    """This kernel does not let a process give up its network."""
+
+
+def run_visit(
+    composition: Composition,
+    room: VisitRoom,
+    listener: socket.socket,
+    lifeline: int,
+    *,
+    accept_network: bool,
+) -> NoReturn:
+    """Become the visit: called in the forked child, with one thread.
+
+    Args:
+        listener: the bound and listening Unix socket that the front relays the browser's requests to.
+        lifeline: a pipe's reading end; when the front is gone it reads as ended, and so does this process.
+        accept_network: go on where the kernel refuses the namespaces (the site's own decision).
+    """
+    try:
+        close_inherited(keep={listener.fileno(), lifeline})
+        restore_signals()
+        try:
+            give_up_network()
+        except NamespaceRefused as error:
+            log.error("visit.namespace.refused visit=%s errno=%s", room.visit_id, error.errno)
+            if not accept_network:
+                os._exit(EXIT_NO_NAMESPACE)
+        give_up_rights()
+        threading.Thread(target=_end_with_front, args=(lifeline,), name="lifeline", daemon=True).start()
+        asyncio.run(_serve(composition.compose_visit(room), listener))
+    except BaseException as error:  # noqa: BLE001 - nothing may run on in a forked child; its text may be a patient's
+        log.error("visit.process.failed visit=%s error=%s", room.visit_id, type(error).__name__)
+        os._exit(EXIT_FAILED)
+    os._exit(EXIT_LEFT)
+
+
+def leave_soon() -> None:
+    """End this process once the answers on their way are out."""
+    asyncio.get_running_loop().call_later(LEAVE_SECONDS, os._exit, EXIT_LEFT)
+
+
+def give_up_network() -> None:
+    """Move this process (one thread) into a user and a network namespace of its own, where nothing is reachable.
+
+    The loopback of the new namespace is down too, and the user has no mapping: files can't be made either.
+
+    Raises:
+        NamespaceRefused: the kernel or a container's rules do not allow it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        raise NamespaceRefused(number, os.strerror(number))
+
+
+def give_up_rights() -> None:
+    """No core dump, no reading by others of this user (ptrace, /proc/pid/mem), no new privileges by exec."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for option, value in ((PR_SET_DUMPABLE, 0), (PR_SET_NO_NEW_PRIVS, 1)):
+        if libc.prctl(option, value, 0, 0, 0) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+def can_give_up_network() -> bool:
+    """Whether this kernel allows it: tried in a child that ends at once. Called with one thread."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            give_up_network()
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status) == 0
+
+
+def close_inherited(keep: set[int]) -> None:
+    """Close every file descriptor but the three standard ones and ``keep``; standard input becomes empty."""
+    for name in os.listdir("/proc/self/fd"):
+        number = int(name)
+        if number > 2 and number not in keep:
+            try:
+                os.close(number)
+            except OSError:
+                continue  # the listing's own
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def restore_signals() -> None:
+    """As a fresh process has them: the fork server's own handlers are not the visit's."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_with_front(lifeline: int) -> None:
+    """Wait until the front lets go of its end, then end everything at once, models in the middle of a word included."""
+    while os.read(lifeline, 1):
+        pass
+    os._exit(EXIT_LEFT)
+
+
+async def _serve(app: AsgiApp, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        ws="none",
+        timeout_keep_alive=3600,
+        timeout_graceful_shutdown=1,
+    )
+    await uvicorn.Server(config).serve(sockets=[listener])

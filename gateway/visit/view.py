@@ -1,0 +1,252 @@
+"""What the page shows: the visit as one JSON object (its shape is in ``docs/architecture.md``)."""
+
+from typing import Any
+
+from gateway.capture.material import Segment
+from gateway.consent.decision import Activity, Permit, Refusal
+from gateway.ehr.chart import Chart
+from gateway.filing.document import compose_head, describe_making
+from gateway.note.evidence import CheckedStatement
+from gateway.note.formats import NoteFormat
+from gateway.note.review import Decision, Review, compose_section
+from gateway.note.statement import Origin
+from gateway.visit.state import Phase, Telehealth, Way, needed_consents
+from gateway.visit.workflow import NOTHING_WRITES, Visit
+
+WAY_LABELS = {Way.DICTATE: "Dictate", Way.TYPE: "Type", Way.WRITE: "Write without AI"}
+ACTIVITY_LABELS = {
+    Activity.TELEHEALTH: "Telehealth",
+    Activity.RECORDING: "Recording",
+    Activity.AI_DRAFTING: "AI drafting",
+}
+
+
+def show_view(visit: Visit) -> dict[str, Any]:
+    """The whole view at this version; holds patient data until the visit has ended, none afterwards."""
+    state, contents, tools = visit.state, visit.contents, visit.tools
+    chart = contents.chart
+    return {
+        "version": visit.version,
+        "phase": state.phase.value,
+        "ehr": {"name": tools.site.name, "unsigned_notes": state.unsigned_notes},
+        "show_banner": chart is None or tools.site.launch.banner == "always" or chart.context.need_patient_banner,
+        "clinician": {"name": chart.practitioner.name} if chart else None,
+        "patient": _show_patient(chart),
+        "encounter": _show_encounter(chart),
+        "encounter_choices": [
+            {"id": choice.id, "label": choice.label} for choice in (chart.encounter_choices if chart else ())
+        ],
+        "may_have_no_encounter": tools.site.launch.without_encounter == "offer-or-none",
+        "encounter_settled": state.encounter_settled,
+        "telehealth": state.telehealth.value,
+        "read": [{"reference": reference, "what": what} for reference, what in (chart.read if chart else ())],
+        "consents": [_show_consent(activity, answer) for activity, answer in contents.consents.items()],
+        "ways": [_show_way(visit, way) for way in Way],
+        "way": state.way.value if state.way else None,
+        "format": visit.note_format.id,
+        "formats": [{"id": item.id, "title": item.title} for item in tools.formats.values()],
+        "drafter": _show_drafter(visit),
+        "speech": _show_speech(visit),
+        "working": _show_working(visit),
+        "segments": [_show_segment(segment) for segment in visit.segments()],
+        "typed": {"text": contents.typed, "observations": contents.observations},
+        "sections": _show_sections(visit),
+        "withheld": _show_withheld(visit),
+        "open_decisions": state.open_decisions,
+        "head": [{"label": line.label, "value": line.value} for line in compose_head(chart, visit.facts())]
+        if chart
+        else [],
+        "made": _show_making(visit),
+        "attestation": _show_attestation(chart),
+        "problem": {"code": visit.problem.code, "message": visit.problem.public} if visit.problem else None,
+        "handover_text": contents.handover.text if contents.handover else None,
+        "outcome": state.outcome.value if state.outcome else None,
+        "receipt": None,  # the front's, once the process is gone
+        "signature": None,
+    }
+
+
+def _show_patient(chart: Chart | None) -> dict[str, Any] | None:
+    if chart is None:
+        return None
+    patient = chart.patient
+    return {
+        "name": patient.name,
+        "birth_date": patient.birth_date,
+        "gender": patient.gender,
+        "identifiers": [{"label": item.label, "value": item.value} for item in patient.identifiers],
+    }
+
+
+def _show_encounter(chart: Chart | None) -> dict[str, Any] | None:
+    if chart is None or chart.encounter is None:
+        return None
+    encounter = chart.encounter
+    return {
+        "id": encounter.id,
+        "period": encounter.period_words,
+        "kind": encounter.kind,
+        "location": encounter.location,
+        "participants": list(encounter.participants),
+    }
+
+
+def _show_consent(activity: Activity, answer: Permit | Refusal) -> dict[str, Any]:
+    until = answer.until if isinstance(answer, Permit) else None
+    return {
+        "activity": activity.value,
+        "label": ACTIVITY_LABELS[activity],
+        "permitted": isinstance(answer, Permit),
+        "words": answer.words,
+        "grounds": [
+            {"reference": ground.reference, "effect": ground.effect, "words": ground.words} for ground in answer.grounds
+        ],
+        "until": until.isoformat() if until else None,
+    }
+
+
+def _show_way(visit: Visit, way: Way) -> dict[str, Any]:
+    needs = needed_consents(way, visit.state.telehealth)
+    return {
+        "id": way.value,
+        "label": WAY_LABELS[way],
+        "needs": sorted(need.value for need in needs),
+        "offered": visit.state.offers(way) and not (way is Way.DICTATE and visit.tools.transcriber is None),
+        "why": _explain_way(visit, way),
+    }
+
+
+def _explain_way(visit: Visit, way: Way) -> str:
+    """Why a way of working is not offered, or what it needs; one sentence."""
+    state = visit.state
+    missing = needed_consents(way, state.telehealth) - state.permitted
+    if not state.encounter_settled:
+        return "Choose the encounter first."
+    if way is not Way.WRITE and state.telehealth is Telehealth.UNKNOWN:
+        return "Say first whether this visit is telehealth."
+    if missing:
+        names = " and ".join(sorted(ACTIVITY_LABELS[activity] for activity in missing))
+        return f"Not permitted: there is no consent in force for {names}."
+    if way is Way.DICTATE and visit.tools.transcriber is None:
+        return "No speech model is installed here."
+    if way is Way.WRITE:
+        return "You write every word; no model is used."
+    return "Permitted by the patient's consent."
+
+
+def _show_drafter(visit: Visit) -> dict[str, str]:
+    info = NOTHING_WRITES if visit.state.way is Way.WRITE else visit.tools.drafter.describe(visit.note_format)
+    return {"kind": info.kind, "label": info.name}
+
+
+def _show_speech(visit: Visit) -> dict[str, Any]:
+    transcriber = visit.tools.transcriber
+    return {"ready": transcriber is not None, "label": transcriber.describe().name if transcriber else ""}
+
+
+def _show_working(visit: Visit) -> dict[str, Any] | None:
+    working = visit.working
+    if working is not None:
+        return {"what": working.what, "done": round(working.done, 2), "words": working.words}
+    if visit.state.phase is Phase.OPENING:
+        return {"what": "opening", "done": 0.0, "words": "Reading the chart"}
+    if visit.state.asking:
+        return {"what": "consent", "done": 0.0, "words": "Reading the patient's consents again"}
+    return None
+
+
+def _show_segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "number": segment.number,
+        "source": segment.source.value,
+        "speaker": segment.speaker.value,
+        "text": segment.text,
+        "start_seconds": segment.start_seconds,
+        "end_seconds": segment.end_seconds,
+        "unclear": segment.unclear,
+    }
+
+
+def _show_sections(visit: Visit) -> list[dict[str, Any]]:
+    """The draft as far as it is: while it is written, the checked statements so far; then the review."""
+    review, note_format = visit.contents.review, visit.note_format
+    if review is not None:
+        return [_show_reviewed(review, part.id, part.title, part.empty_words) for part in review.note_format.sections]
+    shown = [item for item in visit.contents.progress if not item.withheld]
+    if visit.state.phase is not Phase.DRAFTING:
+        return []
+    return [_show_growing(shown, note_format, part.id, part.title, part.empty_words) for part in note_format.sections]
+
+
+def _show_growing(
+    shown: list[CheckedStatement], note_format: NoteFormat, section: str, title: str, empty_words: str
+) -> dict[str, Any]:
+    statements = [_show_statement(item, None) for item in shown if item.section == section]
+    return {
+        "id": section,
+        "title": title,
+        "decision": Decision.OPEN.value,
+        "text": "",
+        "empty_words": empty_words,
+        "statements": statements,
+    }
+
+
+def _show_reviewed(review: Review, section: str, title: str, empty_words: str) -> dict[str, Any]:
+    own = [
+        {"number": item.number, "text": item.text, "segments": [], "origin": Origin.CLINICIAN.value, "risk": False,
+         "risk_decision": None}
+        for item in review.taken_in(section)
+    ]  # fmt: skip
+    statements = []
+    for item in review.statements_of(section):
+        risk = review.risks.get(item.statement.number)
+        statements.append(_show_statement(item, risk.value if risk else None))
+    return {
+        "id": section,
+        "title": title,
+        "decision": review.decisions[section].value,
+        "text": compose_section(review, section),
+        "empty_words": empty_words,
+        "statements": [*statements, *own],
+    }
+
+
+def _show_statement(item: CheckedStatement, risk_decision: str | None) -> dict[str, Any]:
+    return {
+        "number": item.statement.number,
+        "text": item.statement.text,
+        "segments": list(item.segments),
+        "origin": item.statement.origin.value,
+        "risk": item.risk,
+        "risk_decision": risk_decision,
+    }
+
+
+def _show_withheld(visit: Visit) -> list[dict[str, Any]]:
+    review = visit.contents.review
+    items = review.withheld if review else [item for item in visit.contents.progress if item.withheld]
+    return [
+        {
+            "number": item.statement.number,
+            "section": item.section,
+            "text": item.statement.text,
+            "reason": item.reason,
+            "segments": list(item.segments),
+        }
+        for item in items
+    ]
+
+
+def _show_making(visit: Visit) -> str:
+    review = visit.contents.review
+    return describe_making(review.draft.drafter, visit.facts()) if review else ""
+
+
+def _show_attestation(chart: Chart | None) -> str:
+    if chart is None:
+        return ""
+    return (
+        f"I, {chart.practitioner.name}, have read every line of this note. It is true of this visit with "
+        f"{chart.patient.name}, and I will sign it in the EHR."
+    )
