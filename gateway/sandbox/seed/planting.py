@@ -1,0 +1,16 @@
+"""Puts the seed into a record, by update under its own ids: a second start finds the same people."""
+
+from collections.abc import Iterable
+
+from gateway.sandbox.fhir.backend import Resource
+from gateway.sandbox.fhir.client import FhirClient
+
+
+async def plant_seed(record: FhirClient, resources: Iterable[Resource]) -> None:
+    """Stores each resource, one after another.
+
+    Raises:
+        FhirRefused: the record does not take one of them.
+    """
+    for resource in resources:
+        await record.update(resource)
