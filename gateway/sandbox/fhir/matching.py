@@ -22,11 +22,8 @@ def match_criterion(resource: Resource, criterion: Criterion, base_url: str) -> 
     elements = list(_find_elements(resource, criterion.parameter))
     if criterion.modifier == "missing":
         return (not elements) == (criterion.values[0] == "true")
-    if criterion.modifier == "not":
-        return not any(
-            _match(element, value, criterion, base_url) for element in elements for value in criterion.values
-        )
-    return any(_match(element, value, criterion, base_url) for element in elements for value in criterion.values)
+    matched = any(_match(element, value, criterion, base_url) for element in elements for value in criterion.values)
+    return matched != (criterion.modifier == "not")
 
 
 def references_of(resource: Resource, parameter: Parameter) -> Iterator[tuple[str, str]]:

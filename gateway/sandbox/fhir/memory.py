@@ -2,7 +2,8 @@
 
 In: ``FhirRequest``. Out: ``FhirReply``. Where R4 leaves a choice it does as HAPI 8.8 does: 409 for a stale If-Match,
 200 for deleting what is not there, no new version for an update that changes nothing, ids of digits are the server's,
-references have to exist and what is pointed to can't be deleted. Knows nothing of users and tokens.
+references have to exist, lose their version, and what is
+pointed to can't be deleted. Knows nothing of users and tokens.
 """
 
 import base64
@@ -10,7 +11,7 @@ import copy
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.sandbox.fhir.backend import FHIR_JSON, FhirReply, FhirRequest, Resource, write_json
@@ -21,7 +22,13 @@ from gateway.sandbox.fhir.matching import match_criterion, references_of, sort_k
 from gateway.sandbox.fhir.outcome import Refusal, build_outcome, write_refusal
 from gateway.sandbox.fhir.query import Query, read_query
 from gateway.sandbox.fhir.store import Store, Version
-from gateway.sandbox.fhir.validation import STORED_TYPES, find_references, read_resource, split_reference
+from gateway.sandbox.fhir.validation import (
+    STORED_TYPES,
+    find_references,
+    read_resource,
+    split_reference,
+    unpin_references,
+)
 
 _JSON_TYPES = {"application/fhir+json", "application/json", "text/json", "application/json+fhir"}
 _PRESENTATION = {"_format", "_pretty"}
@@ -85,7 +92,7 @@ class MemoryBackend:
         if version.resource is None:
             gone = Refusal(410, "deleted", f"{version.type}/{version.id} was deleted at {version.when.isoformat()}.")
             return write_refusal(gone, {"Location": f"{self.base_url}/{version.path}"})
-        if asked.kind is Kind.READ and request.header("if-none-match") == version.etag:
+        if asked.kind is Kind.READ and _is_unchanged(request, version):
             return FhirReply(304, {"ETag": version.etag})
         if version.type == "Binary" and not _wants_fhir(request):
             return _reply_raw(version)
@@ -176,11 +183,8 @@ class MemoryBackend:
         ]
         for parameter, descending in reversed(query.sort):
             keyed = [(sort_key(version.resource or {}, parameter), version) for version in found]
-            there = sorted(
-                ((key, version) for key, version in keyed if key is not None),
-                key=lambda pair: pair[0],
-                reverse=descending,
-            )
+            there = [(key, version) for key, version in keyed if key is not None]
+            there.sort(key=lambda pair: pair[0], reverse=descending)
             found = [version for _, version in there] + [version for key, version in keyed if key is None]
         return found
 
@@ -212,11 +216,12 @@ class MemoryBackend:
         assert asked.type is not None
         resource = _read_body(request, asked.type)
         condition = request.header("if-none-exist")
-        if condition is not None:
+        if condition:
             existing = self._find_existing(asked.type, condition)
             if existing is not None:
                 return self._reply_written(request, 200, existing)
         self._check_references(resource)
+        resource = unpin_references(resource)
         version = self._store.add(asked.type, self._store.new_id(asked.type), "POST", self._clock(), resource)
         return self._reply_written(request, 201, version)
 
@@ -245,6 +250,9 @@ class MemoryBackend:
         if latest is not None and wanted is not None and wanted != latest.number:
             raise Refusal(409, "conflict", f"The current version is {latest.number}, not {wanted}.")
         self._check_references(resource)
+        resource = unpin_references(resource)
+        if latest is not None and latest.resource is not None:
+            resource = _keep_labels(latest.resource, resource)
         if latest is not None and latest.resource is not None and _same_content(latest.resource, resource):
             return self._reply_written(request, 200, latest)
         fresh = latest is None or latest.resource is None
@@ -323,6 +331,17 @@ def _reply(status: int, resource: Resource, headers: dict[str, str] | None = Non
     return FhirReply(status, {"Content-Type": FHIR_JSON, **(headers or {})}, write_json(resource))
 
 
+def _is_unchanged(request: FhirRequest, version: Version) -> bool:
+    """Conditional read (https://hl7.org/fhir/R4/http.html#cread)."""
+    if known := request.header("if-none-match"):
+        return known == version.etag
+    try:
+        since = parsedate_to_datetime(request.header("if-modified-since") or "")
+    except (TypeError, ValueError):
+        return False
+    return version.when.replace(microsecond=0) <= since.astimezone(UTC)
+
+
 def _reply_raw(version: Version) -> FhirReply:
     """A Binary's own content, as an attachment so that no browser runs it in the sandbox's origin."""
     resource = version.resource or {}
@@ -336,9 +355,9 @@ def _reply_raw(version: Version) -> FhirReply:
 
 
 def _wants_fhir(request: FhirRequest) -> bool:
-    accepts = (request.header("accept") or "application/fhir+json").lower()
+    """Whether a Binary is to come as a resource; without such a wish it comes as its own content."""
     formats = [value for name, value in request.query if name == "_format"]
-    return "json" in accepts or "*/*" in accepts or any("json" in value for value in formats)
+    return "fhir+json" in (request.header("accept") or "").lower() or any("json" in value for value in formats)
 
 
 def _check_read_query(request: FhirRequest) -> None:
@@ -381,6 +400,18 @@ def _read_moment(value: str) -> datetime:
         return read_span(value).start
     except ValueError as error:
         raise Refusal(400, "value", "_since needs an instant.") from error
+
+
+def _keep_labels(stored: Resource, sent: Resource) -> Resource:
+    """Tags and security labels stay through an update that does not name them (R4, resource.html#Meta)."""
+    meta = dict(sent.get("meta", {}))
+    for name in ("security", "tag"):
+        old, new = stored.get("meta", {}).get(name, []), meta.get(name, [])
+        codes = {(label.get("system"), label.get("code")) for label in new}
+        kept = [label for label in old if (label.get("system"), label.get("code")) not in codes]
+        if kept or new:
+            meta[name] = kept + new
+    return sent | ({"meta": meta} if meta else {})
 
 
 def _same_content(stored: Resource, sent: Resource) -> bool:

@@ -107,9 +107,9 @@ def _read_criterion(type_: str, name: str, value: str) -> Criterion:
     if parameter is None:
         valid = ", ".join(sorted({*COMMON, *PARAMETERS[type_]}))
         raise Refusal(400, "not-supported", f"Unknown search parameter {name[:60]} for {type_}; valid are {valid}.")
-    if modifier and modifier not in _MODIFIERS[parameter.type]:
-        if parameter.type != "reference" or not re.fullmatch("[A-Z][A-Za-z]+", modifier):
-            raise Refusal(400, "not-supported", f"{name} does not take the modifier {modifier[:40]}.")
+    names_type = parameter.type == "reference" and re.fullmatch("[A-Z][A-Za-z]+", modifier)
+    if modifier and modifier not in _MODIFIERS[parameter.type] and not names_type:
+        raise Refusal(400, "not-supported", f"{name} does not take the modifier {modifier[:40]}.")
     if modifier == "missing" and value not in ("true", "false"):
         raise Refusal(400, "value", f"{name}:missing is true or false.")
     values = split_values(value)

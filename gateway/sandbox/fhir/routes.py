@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.sandbox.fhir.backend import FhirBackend, FhirReply, FhirRequest
+from gateway.sandbox.fhir.connection import BrokenResponse, ConnectionBroken
 from gateway.sandbox.fhir.outcome import Refusal, write_refusal
 from gateway.sandbox.fhir.validation import MAX_SIZE_BYTES
 
@@ -53,6 +54,8 @@ def create_fhir_routes(backend: FhirBackend, guard: FhirGuard[Grant], *, base_pa
         except Refusal as refusal:
             challenge = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
             reply = write_refusal(refusal, challenge)
+        except ConnectionBroken as broken:
+            return BrokenResponse(broken)
         return Response(b"" if http.method == "HEAD" else reply.body, reply.status, dict(reply.headers))
 
     return [

@@ -12,7 +12,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -30,7 +30,6 @@ MAX_SIZE_BYTES = 16 * 2**20
 MAX_DEPTH = 64
 
 _LITERAL = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
-_FORMAL = {"missing", "extra_forbidden"}
 
 
 def read_resource(body: bytes, type_: str) -> Resource:
@@ -74,6 +73,20 @@ def split_reference(reference: str) -> tuple[str, str] | None:
     """``Patient/1`` or ``Patient/1/_history/2`` → (``Patient``, ``1``); None for anything else."""
     match = _LITERAL.fullmatch(reference)
     return (match.group(1), match.group(2)) if match else None
+
+
+def unpin_references(value: Any) -> Any:
+    """A copy whose references name no version: HAPI strips it on storing, so that they follow the resource."""
+    match value:
+        case dict():
+            copied = {name: unpin_references(child) for name, child in value.items()}
+            if isinstance(copied.get("reference"), str) and (parts := split_reference(copied["reference"])):
+                copied["reference"] = "/".join(parts)
+            return copied
+        case list():
+            return [unpin_references(child) for child in value]
+        case _:
+            return value
 
 
 def _parse_object(body: bytes) -> Resource:
@@ -134,11 +147,11 @@ def _refuse_by_model(type_: str, error: ValidationError) -> Refusal:
     """The first thing that the model holds against it. The value itself is not repeated: it may be a patient's."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = _write_path(type_, first["loc"])
-    missing = first["type"] in _FORMAL or "required" in first["type"]
-    status, code = (
-        (422, "required" if first["type"] != "extra_forbidden" else "structure") if missing else (400, "value")
-    )
-    return Refusal(status, code, f"{where}: {first['msg']}.", where=where)
+    if first["type"] == "extra_forbidden":
+        return Refusal(422, "structure", f"{where}: R4 has no such element.", where=where)
+    if first["type"] == "missing" or "required" in first["type"]:
+        return Refusal(422, "required", f"{where}: {first['msg']}.", where=where)
+    return Refusal(400, "value", f"{where}: {first['msg']}.", where=where)
 
 
 def _write_path(type_: str, location: tuple[int | str, ...]) -> str:
@@ -162,8 +175,7 @@ def _check_element(model: BaseModel, raw: dict[str, Any], where: str, resource: 
             _check_value(type(model).__name__, alias, extra, value, child, path)
             if isinstance(child, BaseModel) and isinstance(value, dict):
                 if "reference" in value and type(child).__name__ == "Reference":
-                    targets = extra.get("enum_reference_types")
-                    _check_reference(value["reference"], targets, path, resource)
+                    _check_reference(value["reference"], _list_targets(extra), path, resource)
                 _check_element(child, value, path, resource)
     if type(model).__name__ == "Period":
         _check_period(raw, where)
@@ -187,7 +199,13 @@ def _check_value(owner: str, alias: str, extra: dict[str, Any], value: object, c
             )
 
 
-def _check_reference(reference: str, targets: list[str] | None, path: str, resource: Resource) -> None:
+def _list_targets(extra: Mapping[str, Any]) -> list[str]:
+    """The types that a Reference element may point to, as its model lists them; empty for any."""
+    targets = extra.get("enum_reference_types") or []
+    return [] if "Resource" in targets else list(targets)
+
+
+def _check_reference(reference: str, targets: list[str], path: str, resource: Resource) -> None:
     if reference.startswith("#"):
         contained = {item.get("id") for item in resource.get("contained", ())}
         if reference != "#" and reference[1:] not in contained:
@@ -198,7 +216,7 @@ def _check_reference(reference: str, targets: list[str] | None, path: str, resou
     parts = split_reference(reference)
     if parts is None:
         raise Refusal(400, "value", f"{path}: a reference reads Type/id.", where=path)
-    if targets and "Resource" not in targets and parts[0] not in targets:
+    if targets and parts[0] not in targets:
         raise Refusal(422, "value", f"{path}: {parts[0]} is not valid here, {', '.join(targets)} are.", where=path)
 
 
