@@ -23,11 +23,15 @@ from gateway.store.tables import AwaitingRow, VisitRow, VisitStatus
 
 @dataclass(frozen=True, slots=True)
 class Awaiting:
-    """A filed note that awaits its signature. ``document`` is relative: ``DocumentReference/7``."""
+    """A filed note that awaits its signature. ``document`` is relative: ``DocumentReference/7``.
+
+    ``document`` and ``patient_id`` are sealed with the site's key wherever they are stored.
+    """
 
     visit: str
     site: str
     document: str
+    patient_id: str
     filed_at: datetime
     deadline: datetime
 
@@ -64,7 +68,8 @@ class Database:
 
     def keep_awaiting(self, note: Awaiting) -> None:
         """Keep a filed note's reference, sealed, until it is signed or its deadline; a second time replaces it."""
-        sealed = seal(self._site_key, json.dumps({"document": note.document}).encode(), _row_name(note.visit))
+        plain = json.dumps({"document": note.document, "patient": note.patient_id}).encode()
+        sealed = seal(self._site_key, plain, _row_name(note.visit))
         with Session(self._engine) as session:
             session.merge(
                 AwaitingRow(
@@ -108,7 +113,7 @@ class Database:
             plain = json.loads(unseal(self._site_key, row.sealed, _row_name(row.visit)))
         except Unsealable:
             return None
-        return Awaiting(row.visit, row.site, str(plain["document"]), row.filed_at, row.deadline)
+        return Awaiting(row.visit, row.site, str(plain["document"]), str(plain["patient"]), row.filed_at, row.deadline)
 
 
 def _row_name(visit: str) -> str:

@@ -1,0 +1,211 @@
+"""The fork server: imports and weights loaded once, then one fork for each visit. One thread, always.
+
+In, on ``forks.sock``: a JSON line ``{"visit": id, "site": id}`` with two descriptors (SCM_RIGHTS): the visit's
+listening socket and the reading end of the front's lifeline. Out: ``{"pid": n}`` with a pidfd, or
+``{"error": sentence}``; later, on the same connection, ``{"ended": exit status}``. It sees no patient data: a launch
+reaches the visit over the visit's own socket. Started by exec with ``front/environment``; SIGTERM ends it and every
+visit.
+"""
+
+import gc
+import importlib
+import json
+import logging
+import os
+import re
+import resource
+import selectors
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, cast
+
+from gateway.errors import CountersignError
+from gateway.front.environment import RUN_DIR, end_with_parent, forks_socket, set_up_logging
+from gateway.settings import Settings, read_settings
+from gateway.visit.process import Composition, VisitRoom, leave_soon, run_visit
+
+log = logging.getLogger("countersign.forkserver")
+
+MAX_LINE_BYTES = 4096
+ASK_SECONDS = 2.0
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def main(arguments: list[str]) -> int:
+    """Run until SIGTERM. ``arguments``: the module that composes visits."""
+    set_up_logging()
+    end_with_parent(signal.SIGTERM)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        settings = read_settings()
+        composition = cast(Composition, importlib.import_module(arguments[0]))
+        shared = composition.prepare_visits(settings)
+    except CountersignError as error:
+        print(f"countersign: {error.public}", file=sys.stderr)
+        return 1
+    ForkServer(composition, settings, shared, Path(os.environ[RUN_DIR])).serve()
+    return 0
+
+
+class ForkServer:
+    """Answers one request at a time; knows its children by pid until they have ended."""
+
+    def __init__(self, composition: Composition, settings: Settings, shared: object | None, run_dir: Path) -> None:
+        self._composition = composition
+        self._settings = settings
+        self._shared = shared
+        self._run_dir = run_dir
+        self._children: dict[int, socket.socket] = {}
+        self._going = True
+
+    def serve(self) -> None:
+        path = forks_socket(self._run_dir)
+        path.unlink(missing_ok=True)
+        woken, waker = socket.socketpair()
+        woken.setblocking(False)
+        waker.setblocking(False)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _do_nothing)
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        gc.collect()
+        gc.freeze()  # a collection in a child must not touch, and so copy, what it shares with us
+        with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
+            listener.bind(str(path))
+            listener.listen(64)
+            selector.register(listener, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
+            log.info("forkserver.ready threads=%d weights=%s", _count_threads(), self._shared is not None)
+            while self._going:
+                for key, _ in selector.select():
+                    if key.fileobj is listener:
+                        self._answer(listener)
+                    else:
+                        _drain(woken)
+                self._reap()
+        path.unlink(missing_ok=True)
+        self._end_children()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._going = False
+
+    def _answer(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        connection.settimeout(ASK_SECONDS)
+        try:
+            pid = self._take_request(connection)
+        except (OSError, ValueError) as error:
+            log.error("forkserver.request.failed error=%s", type(error).__name__)
+            _say(connection, {"error": "The visit's process could not be started. Open Countersign again."})
+            connection.close()
+            return
+        self._children[pid] = connection
+
+    def _take_request(self, connection: socket.socket) -> int:
+        """Read one request, fork, answer; the child's pid.
+
+        Raises:
+            OSError: the kernel refused, or the connection broke.
+            ValueError: not a request, or not from this user.
+        """
+        descriptors: list[int] = []
+        try:
+            line, descriptors, _, _ = socket.recv_fds(connection, MAX_LINE_BYTES, 2)
+            visit_id, site_id = _read_request(line, descriptors, connection)
+            if _count_threads() != 1:
+                raise ValueError("more than one thread: a fork could copy a held lock")
+            pid = os.fork()
+            if pid == 0:
+                self._become_visit(visit_id, site_id, *descriptors)
+            pidfd = os.pidfd_open(pid)
+            try:
+                socket.send_fds(connection, [_line({"pid": pid})], [pidfd])
+            finally:
+                os.close(pidfd)
+            return pid
+        finally:
+            for number in descriptors:
+                os.close(number)
+
+    def _become_visit(self, visit_id: str, site_id: str, listener: int, lifeline: int) -> NoReturn:
+        room = VisitRoom(
+            visit_id=visit_id,
+            site_id=site_id,
+            ehr_socket=self._run_dir / f"{visit_id}.ehr.sock",
+            settings=self._settings,
+            shared=self._shared,
+            leave=leave_soon,
+        )
+        run_visit(
+            self._composition,
+            room,
+            socket.socket(fileno=listener),
+            lifeline,
+            accept_network=self._settings.accept_no_network_namespace,
+        )
+
+    def _reap(self) -> None:
+        """Collect the children that have ended and tell who asked for them."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            connection = self._children.pop(pid, None)
+            code = os.waitstatus_to_exitcode(status)
+            log.info("forkserver.visit.ended pid=%d status=%d", pid, code)
+            if connection is not None:
+                _say(connection, {"ended": code})
+                connection.close()
+
+    def _end_children(self) -> None:
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in list(self._children):
+            os.waitpid(pid, 0)
+
+
+def _read_request(line: bytes, descriptors: list[int], connection: socket.socket) -> tuple[str, str]:
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    request = json.loads(line)
+    visit_id, site_id = request["visit"], request["site"]
+    if uid != os.getuid() or len(descriptors) != 2 or not (ID.fullmatch(visit_id) and ID.fullmatch(site_id)):
+        raise ValueError("not a request for a visit")
+    return visit_id, site_id
+
+
+def _count_threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+def _line(message: dict[str, object]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _say(connection: socket.socket, message: dict[str, object]) -> None:
+    try:
+        connection.sendall(_line(message))
+    except OSError:
+        return  # who asked is gone
+
+
+def _drain(woken: socket.socket) -> None:
+    try:
+        while woken.recv(512):
+            pass
+    except BlockingIOError:
+        return
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    """The wake-up descriptor says it."""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

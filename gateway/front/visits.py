@@ -1,0 +1,242 @@
+"""The visits that this front holds: opened at the callback, watched while they run, purged when they end.
+
+In: a launch that held and a process that was forked meanwhile. Out: a running visit behind its relay and its broker;
+afterwards the receipt. However a visit ends (its own report, its deadline, a crash, the front's own end), it ends
+here, once: process killed if need be, sockets gone, tokens forgotten, row closed, ledger entry owed.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from gateway.ehr.context import LaunchContext
+from gateway.ehr.site import EhrSite
+from gateway.errors import VisitError
+from gateway.front.access import Access
+from gateway.front.broker import Broker, EndReport, Session
+from gateway.front.forking import VisitProcess, start_process
+from gateway.front.relay import Relay
+from gateway.front.watching import SignatureDesk, SignatureNews
+from gateway.ledger.entry import Entry
+from gateway.ledger.log import Ledger
+from gateway.store.database import Awaiting, Database
+from gateway.visit.purge import PurgeReceipt, purge_visit, remove_leftovers
+
+log = logging.getLogger("countersign.visits")
+
+EXPIRE_SECONDS = 10.0  # for a visit that is told its time is over
+ANSWER_SECONDS = 1.0  # for the answers that are on their way when a visit says it has ended
+LOST, STOPPED, EXPIRED = "lost", "stopped", "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What every visit is given. ``run_dir`` holds the sockets; ``clock`` gives aware UTC."""
+
+    run_dir: Path
+    http: httpx.AsyncClient
+    ledger: Ledger
+    database: Database
+    clock: Callable[[], datetime]
+    visit_hours: float
+    ended_minutes: float
+    watch_days: float
+
+
+@dataclass(slots=True)
+class HeldVisit:
+    """One visit, from its fork until its page is forgotten."""
+
+    id: str
+    secret: str
+    site: EhrSite
+    opened_at: datetime
+    process: VisitProcess
+    relay: Relay
+    broker: Broker
+    session: Session | None = None
+    report: EndReport | None = None
+    receipt: PurgeReceipt | None = None
+    news: SignatureNews | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)  # no request goes to the process any more
+    gone: asyncio.Event = field(default_factory=asyncio.Event)  # purged
+    reported: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def is_secret(self, given: str) -> bool:
+        """Whether this is the browser that opened the visit; compared in constant time."""
+        return hmac.compare_digest(given.encode(), self.secret.encode())
+
+
+class Visits:
+    """All of them, by id."""
+
+    def __init__(self, rooms: Rooms, signatures: SignatureDesk) -> None:
+        self._rooms = rooms
+        self._signatures = signatures
+        self._held: dict[str, HeldVisit] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def find(self, visit_id: str) -> HeldVisit | None:
+        return self._held.get(visit_id)
+
+    def count_running(self) -> int:
+        return sum(1 for visit in self._held.values() if not visit.gone.is_set())
+
+    async def start(self, site: EhrSite) -> HeldVisit:
+        """Have a process forked and its two sockets ready; it can do nothing yet. Runs beside the token exchange.
+
+        Raises:
+            VisitError: no process could be started.
+        """
+        rooms, visit_id = self._rooms, secrets.token_urlsafe(16)
+
+        def take_report(report: EndReport) -> None:
+            held.report = held.report or report
+            held.reported.set()
+
+        broker = Broker(visit_id, site, rooms.http, rooms.ledger, take_report)
+        await broker.listen(rooms.run_dir / f"{visit_id}.ehr.sock")
+        try:
+            process = await start_process(rooms.run_dir, visit_id, site.id)
+        except BaseException:
+            broker.close()
+            (rooms.run_dir / f"{visit_id}.ehr.sock").unlink(missing_ok=True)
+            raise
+        held = HeldVisit(
+            id=visit_id,
+            secret=secrets.token_urlsafe(32),
+            site=site,
+            opened_at=rooms.clock(),
+            process=process,
+            relay=Relay(process.browser_socket),
+            broker=broker,
+        )
+        self._held[visit_id] = held
+        self._spawn(self._keep_watch(held))
+        return held
+
+    async def open(self, held: HeldVisit, context: LaunchContext, access: Access) -> None:
+        """Hand the launch to the process, once the ledger and the database know of it.
+
+        Raises:
+            LedgerError: the ledger can't be written: nothing is opened.
+            VisitError: the process did not take it.
+        """
+        held.session = Session(context.patient_id, context.practitioner, access)
+        entry = held.broker.entry
+        held.broker.admit(held.session)
+        await asyncio.gather(
+            self._rooms.ledger.append(entry("front:visit:open", encounter=bool(context.encounter_id))),
+            asyncio.to_thread(self._rooms.database.add_visit, held.id, held.site.id, held.process.pid),
+        )
+        message = json.dumps(context.to_message()).encode()
+        if await held.relay.post("/internal/open", message) >= 300:
+            raise VisitError("visit.open", "The visit could not be opened. Open Countersign again from the EHR.")
+        log.info("visit.opened visit=%s pid=%d", held.id, held.process.pid)
+
+    async def abandon(self, held: HeldVisit, outcome: str = "failed") -> None:
+        """End a visit from the front's side and wait until it is gone; never fails."""
+        held.report = held.report or EndReport(outcome=outcome)
+        held.reported.set()
+        await held.gone.wait()
+
+    async def stop(self) -> None:
+        """End every visit, because the front ends."""
+        await asyncio.gather(*(self.abandon(held, STOPPED) for held in list(self._held.values())))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def clean_up(self) -> None:
+        """What an earlier front left: its processes ended with their lifelines; rows are closed and sockets removed."""
+        rooms = self._rooms
+        for row in await asyncio.to_thread(rooms.database.list_open_visits):
+            await asyncio.to_thread(rooms.database.close_visit, row.id, LOST)
+            rooms.ledger.owe(Entry("front:visit:purge", LOST, visit=row.id, site=row.site))
+            log.info("visit.lost visit=%s pid=%d", row.id, row.pid)
+        remove_leftovers(rooms.run_dir)
+
+    async def _keep_watch(self, held: HeldVisit) -> None:
+        """One visit from its fork to its purge, and until its page is forgotten."""
+        await _wait_for_any(held.process.ended, held.reported, seconds=self._rooms.visit_hours * 3600)
+        if not (held.process.ended.is_set() or held.reported.is_set()):
+            with contextlib.suppress(VisitError, TimeoutError):
+                async with asyncio.timeout(EXPIRE_SECONDS):
+                    await held.relay.post("/internal/expire", b"{}")
+                    await _wait_for_any(held.process.ended, held.reported, seconds=EXPIRE_SECONDS)
+            held.report = held.report or EndReport(outcome=EXPIRED)
+        if held.report is None and held.process.ended.is_set():
+            await asyncio.sleep(0)  # a report that arrived together with the end counts
+        report = held.report or EndReport(outcome=LOST)
+        await held.relay.let_answers_out(ANSWER_SECONDS)
+        await self._purge(held, report)
+        await self._follow_signature(held, report)
+        await asyncio.sleep(self._rooms.ended_minutes * 60)
+        self._held.pop(held.id, None)
+
+    async def _purge(self, held: HeldVisit, report: EndReport) -> None:
+        rooms = self._rooms
+        held.over.set()
+        entry = held.broker.entry("front:visit:purge", report.outcome)
+        held.relay.close()
+        held.broker.close()
+        status = held.process.read_exit_status() if held.process.ended.is_set() else None
+        try:
+            held.receipt = await purge_visit(
+                held.process.give_up(held.opened_at),
+                report.outcome,
+                document=report.document,
+                destroyed=report.destroyed,
+                clock=rooms.clock,
+            )
+            log.info("visit.purged visit=%s outcome=%s status=%s", held.id, report.outcome, status)
+        except VisitError as error:
+            entry = replace(entry, event="front:visit:purge-failed")
+            log.error("visit.purge.failed %s", error.detail)
+        rooms.ledger.owe(entry)
+        try:
+            await asyncio.to_thread(rooms.database.close_visit, held.id, report.outcome)
+        except Exception as error:  # noqa: BLE001 - the row is closed at the next start; ending never fails
+            log.error("visit.row.failed visit=%s error=%s", held.id, type(error).__name__)
+        held.gone.set()
+
+    async def _follow_signature(self, held: HeldVisit, report: EndReport) -> None:
+        """Give a filed note to the watch; the session's tokens go with it or are forgotten now."""
+        session, held.session = held.session, None
+        if session is None:
+            return
+        if not report.document:
+            session.access.forget()
+            return
+        now = self._rooms.clock()
+        deadline = now + timedelta(days=self._rooms.watch_days)
+        note = Awaiting(held.id, held.site.id, report.document, session.patient_id, now, deadline)
+        held.news = await self._signatures.follow(note, session.access)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("visit.watch.failed error=%s", type(error).__name__)
+
+
+async def _wait_for_any(*events: asyncio.Event, seconds: float) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,146 @@
+"""Watches filed notes until the EHR says what became of them, then forgets them.
+
+In: references to filed notes, kept sealed across restarts. Out: for each, the latest news in the page's words. Each
+look is a read, so it has its ledger entry first. Who looks: the site's Backend Services client, else the session's
+own tokens where their scopes are the user's; nobody otherwise, and then the answer is *unknown*, not *unsigned*.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, assert_never
+
+from gateway.errors import CountersignError
+from gateway.filing.signature import AwaitingSignature, NotKnown, SignatureStatus, SignedNote, Withdrawn
+from gateway.front.access import Access
+from gateway.ledger.entry import Entry
+from gateway.ledger.log import Ledger
+from gateway.store.database import Awaiting, Database
+
+log = logging.getLogger("countersign.signature")
+
+SignatureWatch = Callable[[Awaiting, Access | None], Awaitable[SignatureStatus]]
+"""Looks once. Raises CountersignError where it could not."""
+
+
+@dataclass(slots=True)
+class SignatureNews:
+    """What is known of one note's signature; ``changed`` is set and renewed at each news."""
+
+    status: str = "awaiting"
+    words: str = "In the chart, awaiting your signature."
+    seen_at: datetime | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def to_view(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            "words": self.words,
+            "seen_at": self.seen_at.isoformat() if self.seen_at else None,
+        }
+
+    def tell(self, status: str, words: str, seen_at: datetime) -> None:
+        is_news = (status, words) != (self.status, self.words)
+        self.status, self.words, self.seen_at = status, words, seen_at
+        if is_news:
+            self.changed.set()
+            self.changed = asyncio.Event()
+
+
+def word_status(status: SignatureStatus) -> tuple[str, str, bool]:
+    """The page's status and words, and whether that is the end of it."""
+    match status:
+        case SignedNote():
+            return "signed", "Signed in the EHR.", True
+        case AwaitingSignature():
+            return "awaiting", "In the chart, awaiting your signature.", False
+        case Withdrawn():
+            return "changed", "The EHR says that this note was withdrawn or replaced. Look at it in the EHR.", True
+        case NotKnown():
+            return "unknown", "Whether it is signed is not known here. Look for it in the EHR.", False
+        case _:
+            assert_never(status)
+
+
+class SignatureDesk:
+    """One task for each note that awaits its signature.
+
+    Args:
+        watch: looks at one note; None: nobody may, every note's signature is unknown.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        watch: SignatureWatch | None,
+        *,
+        watch_seconds: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._watch = watch
+        self._watch_seconds = watch_seconds
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def resume(self) -> int:
+        """Go on with what an earlier front had not seen signed; how many notes that is."""
+        await asyncio.to_thread(self._database.forget_overdue, self._clock())
+        notes = await asyncio.to_thread(self._database.list_awaiting)
+        for note in notes:
+            self._spawn(note, SignatureNews(), None)
+        return len(notes)
+
+    async def follow(self, note: Awaiting, access: Access) -> SignatureNews:
+        """Watch a note that was filed just now; its tokens are forgotten when the watch ends."""
+        try:
+            await asyncio.to_thread(self._database.keep_awaiting, note)
+        except Exception as error:  # noqa: BLE001 - the note is in the record; only the watch would not outlive us
+            log.error("signature.keep.failed visit=%s error=%s", note.visit, type(error).__name__)
+        news = SignatureNews(seen_at=note.filed_at)
+        self._spawn(note, news, access)
+        return news
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, note: Awaiting, news: SignatureNews, access: Access | None) -> None:
+        task = asyncio.create_task(self._follow(note, news, access))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _follow(self, note: Awaiting, news: SignatureNews, access: Access | None) -> None:
+        try:
+            while self._clock() < note.deadline:
+                if await self._look(note, news, access):
+                    break
+                await asyncio.sleep(self._watch_seconds)
+            await asyncio.to_thread(self._database.forget_awaiting, note.visit)
+        finally:
+            if access is not None:
+                access.forget()
+
+    async def _look(self, note: Awaiting, news: SignatureNews, access: Access | None) -> bool:
+        """One look; whether it is the end of the watch."""
+        try:
+            if self._watch is None:
+                status: SignatureStatus = NotKnown("no-watch", self._clock())
+            else:
+                entry = Entry("front:signature:read", visit=note.visit, site=note.site, patient=note.patient_id)
+                await self._ledger.append(entry)
+                status = await self._watch(note, access)
+        except CountersignError as error:
+            log.error("signature.look.failed visit=%s code=%s", note.visit, error.code)
+            status = NotKnown(error.code, self._clock())
+        word, words, is_end = word_status(status)
+        news.tell(word, words, status.seen_at)
+        if is_end:
+            log.info("signature.seen visit=%s status=%s", note.visit, word)
+            self._ledger.owe(Entry("front:signature:seen", word, visit=note.visit, site=note.site))
+        return is_end
