@@ -63,7 +63,7 @@ class HubSource:
     def fetch(self, entry: ModelEntry, file: ModelFile, partial: Path) -> Path:
         assert entry.hub is not None
         self._knock(f"{self._endpoint}/{entry.hub.repository}/resolve/{entry.hub.revision}/{file.name}")
-        # The client reads these when it is imported: no telemetry, no cache under the home directory, no bar of its own.
+        # The client reads these when it is imported: no telemetry, no cache in the home directory, no bar.
         os.environ |= dict.fromkeys(_HUB_SWITCHES, "1")
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled

@@ -1,0 +1,239 @@
+"""The faster-whisper transcriber: speech is found, gathered into pieces and heard, one window a piece.
+
+It never reaches for a network: it opens a local folder only, and the engine's own ways out are shut before it is
+imported. Each piece is one decode of a bounded number of words, so that no decoder can run for ever; between
+pieces ``cancel`` and the deadline are looked at. The model is opened with the first recording (its threads must
+begin after the fork) and dropped by ``close``.
+"""
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.capture.audio import SAMPLE_RATE, Samples, nothing_was_said
+from gateway.capture.material import Segment, Source, Speaker
+from gateway.capture.pieces import Piece, Span, gather_pieces
+from gateway.capture.sentences import LONGEST_WORDS, ends_sentence
+from gateway.capture.transcriber import OnProgress, TranscriberInfo
+from gateway.errors import CaptureError, ModelError
+from gateway.models.installed import InstalledModel
+
+PIECE_DEADLINE_SECONDS = 60.0
+_MOST_TOKENS = 224  # a piece of 25 s at five words a second; the engine's window has room for 448
+_STRETCH = 300 * SAMPLE_RATE  # speech is searched for in stretches, so that cancel is seen
+_MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
+
+# What the model was unsure of, by its own figures. Whisper's own rule for made-up text in silence is the first line
+# (https://arxiv.org/abs/2212.04356, section 4.5). The last line was chosen on one synthetic dictation, where it marks
+# 10 of 14 sentences that were misheard by tiny.en or base, and 1 of 16 that were not.
+_NO_SPEECH, _LOW_LOGPROB = 0.6, -1.0
+_REPEATED = 2.4  # compression ratio: the same words over and over
+_UNSURE_WORD, _UNSURE_SENTENCE = 0.4, 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class HeardWord:
+    """One word as the engine gives it; times in seconds of the piece, probability from 0 to 1."""
+
+    text: str
+    start_seconds: float
+    end_seconds: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeardPiece:
+    """What the engine says of one window: its words, and how it judges the window as a whole."""
+
+    words: tuple[HeardWord, ...]
+    average_logprob: float
+    no_speech_probability: float
+    compression_ratio: float
+
+    @property
+    def made_up(self) -> bool:
+        """Text where the model itself hears no speech and is unsure of every word."""
+        return self.no_speech_probability > _NO_SPEECH and self.average_logprob < _LOW_LOGPROB
+
+    @property
+    def doubtful(self) -> bool:
+        """Every sentence of it is unclear."""
+        return (
+            self.no_speech_probability > _NO_SPEECH
+            or self.average_logprob < _LOW_LOGPROB
+            or self.compression_ratio > _REPEATED
+        )
+
+
+class WhisperTranscriber:
+    """Hears dictations with one installed speech model; one at a time."""
+
+    def __init__(
+        self,
+        model: InstalledModel,
+        threads: int = 0,
+        language: str = "en",
+        piece_deadline_seconds: float = PIECE_DEADLINE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model = model
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._language = language
+        self._piece_deadline_seconds = piece_deadline_seconds
+        self._clock = clock
+        self._pipeline: Any = None
+        self._lock = threading.Lock()
+
+    def describe(self) -> TranscriberInfo:
+        return TranscriberInfo("model", self._model.name, self._language, self._model.sha256)
+
+    def transcribe(self, samples: Samples, cancel: threading.Event, on_progress: OnProgress) -> Iterator[Segment]:
+        with self._lock:
+            yield from self._transcribe(samples, cancel, on_progress)
+
+    def close(self) -> None:
+        with self._lock:
+            self._pipeline = None
+
+    def _transcribe(self, samples: Samples, cancel: threading.Event, on_progress: OnProgress) -> Iterator[Segment]:
+        pipeline = self._open()
+        pieces = gather_pieces(_find_speech(samples, cancel))
+        number = 0
+        for piece in pieces:
+            if cancel.is_set():
+                return
+            deadline = self._clock() + self._piece_deadline_seconds
+            heard = self._hear(pipeline, piece.cut_from(samples))
+            for segment in read_sentences(heard, piece, number + 1):
+                number = segment.number
+                yield segment
+            if self._clock() > deadline:
+                raise CaptureError(
+                    "speech.deadline",
+                    "The speech model is too slow on this machine now: keep what was heard and type the rest, "
+                    "or try again.",
+                    f"a piece of {piece.length / SAMPLE_RATE:.1f} s",
+                )
+            on_progress(min(1.0, piece.end / len(samples)))
+        if cancel.is_set():
+            return
+        if number == 0:
+            raise nothing_was_said()
+        on_progress(1.0)
+
+    def _hear(self, pipeline: Any, samples: Samples) -> HeardPiece:
+        """One window, greedy or by a small beam, without the text of the window before it."""
+        try:
+            windows, _ = pipeline.transcribe(
+                samples,
+                language=self._language,
+                clip_timestamps=[{"start": 0, "end": len(samples) / SAMPLE_RATE}],
+                batch_size=1,
+                beam_size=1,
+                temperature=0.0,
+                without_timestamps=True,
+                word_timestamps=True,
+                max_new_tokens=_MOST_TOKENS,
+            )
+            found = list(windows)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                "model.failed",
+                f"The speech model {self._model.name} failed: run `countersign models verify`, or type the note.",
+                type(error).__name__,
+            ) from error
+        if not found:
+            return HeardPiece((), 0.0, 1.0, 1.0)
+        return HeardPiece(
+            tuple(
+                HeardWord(word.word, float(word.start), float(word.end), float(word.probability))
+                for window in found
+                for word in window.words
+            ),
+            min(window.avg_logprob for window in found),
+            max(window.no_speech_prob for window in found),
+            max(window.compression_ratio for window in found),
+        )
+
+    def _open(self) -> Any:
+        if self._pipeline is None:
+            self._pipeline = _open_pipeline(self._model, self._threads)
+        return self._pipeline
+
+
+def read_sentences(heard: HeardPiece, piece: Piece, first_number: int) -> Iterator[Segment]:
+    """Cut what was heard in a piece into numbered sentences with their own times in the recording.
+
+    Made-up text (``HeardPiece.made_up``) is dropped. Nothing else is: what is doubtful is marked ``unclear``.
+    """
+    if heard.made_up:
+        return
+    sentence: list[HeardWord] = []
+    number = first_number
+    words = [word for word in heard.words if word.text.strip()]
+    for index, word in enumerate(words):
+        sentence.append(word)
+        following = words[index + 1].text.strip() if index + 1 < len(words) else ""
+        if not following or len(sentence) >= LONGEST_WORDS or ends_sentence(word.text.strip(), following):
+            start = piece.place(sentence[0].start_seconds)
+            yield Segment(
+                number,
+                Source.DICTATION,
+                Speaker.CLINICIAN,
+                "".join(part.text for part in sentence).strip(),
+                start_seconds=round(start, 2),
+                end_seconds=round(max(start, piece.place(sentence[-1].end_seconds)), 2),
+                unclear=heard.doubtful or is_unsure(sentence),
+            )
+            number += 1
+            sentence = []
+
+
+def is_unsure(words: Sequence[HeardWord]) -> bool:
+    """Whether one word, or the sentence on the whole (the geometric mean), was hard to hear."""
+    probabilities = [max(word.probability, 1e-6) for word in words]
+    mean = math.exp(sum(map(math.log, probabilities)) / len(probabilities))
+    return min(probabilities) < _UNSURE_WORD or mean < _UNSURE_SENTENCE
+
+
+def _find_speech(samples: Samples, cancel: threading.Event) -> Iterator[Span]:
+    """Stretches of speech by the Silero detector that comes with faster-whisper."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    options = VadOptions(min_silence_duration_ms=400, speech_pad_ms=200, max_speech_duration_s=25.0)
+    for offset in range(0, len(samples), _STRETCH):
+        if cancel.is_set():
+            return
+        for found in get_speech_timestamps(samples[offset : offset + _STRETCH], options):
+            yield Span(offset + int(found["start"]), offset + int(found["end"]))
+
+
+def _open_pipeline(model: InstalledModel, threads: int) -> Any:
+    """Raises:
+    ModelError: a file is missing, or the engine does not take it.
+    """
+    missing = [name for name in _MODEL_FILES if not (model.path / name).is_file()]
+    if missing:  # without its tokenizer the engine would ask the hub for one
+        raise ModelError(
+            "model.damaged",
+            f"The speech model {model.name} has no {missing[0]}: run `countersign models pull {model.id}`.",
+        )
+    # Read by the engine's parts when they are imported: no request to the hub, no telemetry file in the home folder.
+    os.environ |= {"HF_HUB_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    try:
+        whisper = WhisperModel(
+            str(model.path), device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ModelError(
+            "model.damaged",
+            f"The speech model {model.name} can't be opened: run `countersign models pull {model.id}`.",
+            type(error).__name__,
+        ) from error
+    return BatchedInferencePipeline(whisper)
