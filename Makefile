@@ -23,3 +23,32 @@ lock: $(STAMP) ## renew the lock files from pyproject.toml
 	  IFS=: read -r source lock options <<<"$$part"; \
 	  ../$(RUN)/uv pip compile "$$source" --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q \
 	    --custom-compile-command "make lock" -o "$$lock" $${options//:/:}; done
+
+demo: setup ## try it: the sandbox EHR and the gateway on localhost
+	@$(RUN)/countersign demo
+
+test: setup ## unit, flow and browser tests; slower suites have targets of their own
+	@$(RUN)/pytest -q -m "not weights and not hapi"
+	@echo "not in this run: the suites against HAPI (make hapi), with real weights (make weights), under faults (make faults)"
+
+lint: setup ## formatting, types and the layering
+	@$(RUN)/ruff format --check . && $(RUN)/ruff check . && $(RUN)/mypy && $(RUN)/lint-imports
+
+hapi: setup ## the suite against a HAPI FHIR server (COUNTERSIGN_HAPI, else one is started)
+	@bash tests/hapi/with_hapi.sh $(RUN)/pytest -q tests/hapi -m hapi
+
+browser: setup ## the browser tests alone
+	@$(RUN)/pytest -q tests/browser
+
+weights: setup ## the suite with the published weights (pulls 1.2 GB the first time)
+	@$(RUN)/countersign models pull
+	@$(RUN)/pytest -q tests/models tests/unit -m weights
+
+faults: setup ## process kills and faults of the EHR
+	@$(RUN)/pytest -q tests/faults
+
+bench: setup ## the figures: a table, and build/bench.json
+	@$(RUN)/python -m tests.bench
+
+clean: ## remove what was built
+	rm -rf build $(VENV)

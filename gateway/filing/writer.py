@@ -97,9 +97,8 @@ async def _create_note(client: FhirClient, document: Mapping[str, Any], chart: C
     try:
         stored = await client.create(document, if_none_exist=condition if site.note.conditional_create else None)
     except EhrError as error:
-        certain = isinstance(error, EhrRefused) and error.http_status < 500
-        if certain and error.http_status not in AMBIGUOUS_STATUSES:
-            raise
+        if isinstance(error, EhrRefused) and error.http_status < 500 and error.http_status not in AMBIGUOUS_STATUSES:
+            raise  # a certain no
         found = await _find_note(client, chart, identifier)
         if found is None:
             raise
@@ -132,7 +131,7 @@ async def _find_note(client: FhirClient, chart: Chart, identifier: str) -> Refer
 
 async def _read_back(
     client: FhirClient, stored: Reference, sent: Mapping[str, Any], site: EhrSite
-) -> None | FilingError | EhrError:
+) -> FilingError | EhrError | None:
     """None where the record holds what was sent."""
     try:
         held = await client.read(stored.type, stored.id)
@@ -152,13 +151,13 @@ async def _read_content(client: FhirClient, held: Mapping[str, Any], site: EhrSi
     return base64.b64decode(str((await client.read("Binary", binary.id)).get("data", "")), validate=False)
 
 
-def _compare(held: Mapping[str, Any], sent: Mapping[str, Any], content: bytes, ehr_base: str) -> None | FilingError:
+def _compare(held: Mapping[str, Any], sent: Mapping[str, Any], content: bytes, ehr_base: str) -> FilingError | None:
     patient = parse_reference(sent["subject"]["reference"])
     assert patient is not None
     if not points_to(held.get("subject"), patient.type, patient.id, ehr_base):
         return FilingError(
             "filing.other-patient",
-            "The EHR filed the note for another patient. Tell whoever looks after the EHR at once; nothing was deleted.",
+            "The EHR filed the note for another patient. Tell whoever looks after it at once; nothing was deleted.",
         )
     if held.get("docStatus") != "preliminary" or held.get("status") != "current":
         return FilingError(

@@ -8,7 +8,7 @@ from gateway.ehr.chart import Chart
 from gateway.filing.document import compose_head, describe_making
 from gateway.note.evidence import CheckedStatement
 from gateway.note.formats import NoteFormat
-from gateway.note.review import Decision, Review, compose_section
+from gateway.note.review import Decision, Review, TakenStatement, compose_section
 from gateway.note.statement import Origin
 from gateway.visit.state import Phase, Telehealth, Way, needed_consents
 from gateway.visit.workflow import NOTHING_WRITES, Visit
@@ -193,11 +193,6 @@ def _show_growing(
 
 
 def _show_reviewed(review: Review, section: str, title: str, empty_words: str) -> dict[str, Any]:
-    own = [
-        {"number": item.number, "text": item.text, "segments": [], "origin": Origin.CLINICIAN.value, "risk": False,
-         "risk_decision": None}
-        for item in review.taken_in(section)
-    ]  # fmt: skip
     statements = []
     for item in review.statements_of(section):
         risk = review.risks.get(item.statement.number)
@@ -208,7 +203,7 @@ def _show_reviewed(review: Review, section: str, title: str, empty_words: str) -
         "decision": review.decisions[section].value,
         "text": compose_section(review, section),
         "empty_words": empty_words,
-        "statements": [*statements, *own],
+        "statements": [*statements, *(_show_taken(item) for item in review.taken_in(section))],
     }
 
 
@@ -220,6 +215,17 @@ def _show_statement(item: CheckedStatement, risk_decision: str | None) -> dict[s
         "origin": item.statement.origin.value,
         "risk": item.risk,
         "risk_decision": risk_decision,
+    }
+
+
+def _show_taken(item: TakenStatement) -> dict[str, Any]:
+    return {
+        "number": item.number,
+        "text": item.text,
+        "segments": [],
+        "origin": Origin.CLINICIAN.value,
+        "risk": False,
+        "risk_decision": None,
     }
 
 

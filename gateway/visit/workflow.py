@@ -16,7 +16,7 @@ from typing import TypeVar
 from gateway.capture.audio import decode_audio
 from gateway.capture.material import Material, Segment, gather_material
 from gateway.capture.transcriber import Transcriber
-from gateway.capture.typed import read_observations, read_typed
+from gateway.capture.typed import read_typed
 from gateway.consent.decision import Activity, Permit, Refusal, decide_consent
 from gateway.consent.rules import ConsentRules
 from gateway.ehr.chart import Chart, choose_encounter, read_chart, reread_consents
@@ -114,6 +114,10 @@ class Visit:
         # One thread for the models: llama.cpp's and OpenMP's own threads belong to the thread that calls them.
         self._models = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models")
 
+    @property
+    def ended(self) -> bool:
+        return self.state.phase is Phase.ENDED
+
     # What the clinician and the front do ---------------------------------------------------------------------
 
     def open(self, context: LaunchContext) -> None:
@@ -145,7 +149,7 @@ class Visit:
         await self._apply(machine.AudioArrived(), before=lambda: self._hold_audio(audio))
 
     async def set_typed(self, text: str, observations: str) -> None:
-        read_typed(text), read_observations(observations)  # refuse before anything changes
+        read_typed(text, observations)  # refuses before anything changes
         kept = self.contents.typed, self.contents.observations
         self.contents.typed, self.contents.observations = text, observations
         try:
@@ -250,10 +254,10 @@ class Visit:
         except CountersignError as error:
             event, problem = failed, error
         self.working = None
-        if self.state.phase is Phase.ENDED:
+        if self.ended:
             return
         await self._apply(event)
-        if problem is not None and self.state.phase is not Phase.ENDED:
+        if problem is not None:
             self.problem = problem
             await self._touch()
 
@@ -315,7 +319,6 @@ class Visit:
             transcriber, audio, self.contents.audio = self.tools.transcriber, self.contents.audio, b""
             assert transcriber is not None
             samples = await self._on_models(lambda: decode_audio(audio))
-            del audio
             found: list[Segment] = []
             pieces = transcriber.transcribe(samples, self._cancel, self._show_progress)
             async for segment in self._iterate(pieces):
@@ -449,7 +452,9 @@ class Visit:
         await self._touch()
         problem = (self.problem.code, self.problem.public) if self.problem else None
         await self.tools.door.report_end(EndReport(outcome, self.document, destroyed, problem))
-        self._models.submit(self.tools.drafter.close)
+        for model in (self.tools.drafter, self.tools.transcriber):
+            if model is not None:
+                self._models.submit(model.close)
         self._models.shutdown(wait=False)
         self.tools.leave()
 
@@ -487,8 +492,7 @@ class Visit:
 
     def _gather(self) -> Material:
         contents = self.contents
-        typed = [*read_typed(contents.typed), *read_observations(contents.observations)]
-        return gather_material([*contents.dictated, *typed])
+        return gather_material([*contents.dictated, *read_typed(contents.typed, contents.observations)])
 
     def _has_material(self) -> bool:
         return bool(self.segments())

@@ -1,0 +1,119 @@
+"""Builds visits: what the fork server loads once, and what each visit's process is given.
+
+``prepare_visits`` runs in the fork server with one thread; ``compose_visit`` inside the visit's own process.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+from fastapi import FastAPI
+
+from gateway.capture.whisper import WhisperTranscriber
+from gateway.consent.rules import ConsentRules, read_rules
+from gateway.ehr.client import FhirClient
+from gateway.ehr.site import EhrSite, read_sites
+from gateway.errors import ConfigurationError
+from gateway.models.catalogue import Kind
+from gateway.models.installed import InstalledModel, find_installed
+from gateway.note.draft import ModelDrafter
+from gateway.note.drafter import Drafter
+from gateway.note.formats import NoteFormat, read_formats
+from gateway.note.llama import LlamaTextModel
+from gateway.note.outline import OutlineDrafter
+from gateway.note.prompt import PromptSet, read_prompts
+from gateway.note.risk import RiskRules, read_risk_rules
+from gateway.note.weights import Weights, load_weights
+from gateway.settings import Settings
+from gateway.visit.api import create_visit_app
+from gateway.visit.door import SocketDoor
+from gateway.visit.process import VisitRoom
+from gateway.visit.workflow import Tools, Visit
+
+DOOR_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all visits share, read once: the site's files and the text model's weights (copy-on-write)."""
+
+    sites: Mapping[str, EhrSite]
+    consent_rules: Mapping[str, ConsentRules]
+    risk_rules: RiskRules
+    formats: Mapping[str, NoteFormat]
+    prompts: PromptSet
+    weights: Weights | None
+    speech: InstalledModel | None
+
+
+def prepare_visits(settings: Settings) -> Shared:
+    """Read every file that a visit needs and load the text model's weights; starts no thread.
+
+    Raises:
+        ConfigurationError: a file is wrong. ModelError: a model's file is damaged.
+    """
+    config = settings.config_dir
+    shared = Shared(
+        sites=read_sites(config / "ehrs"),
+        consent_rules=read_rules(config / "consent"),
+        risk_rules=read_risk_rules(config / "risk"),
+        formats=read_formats(config / "formats"),
+        prompts=read_prompts(),
+        weights=_load_text_model(settings),
+        speech=find_installed(settings, Kind.SPEECH),
+    )
+    for site in shared.sites.values():
+        if site.consent_rules not in shared.consent_rules:
+            raise ConfigurationError(
+                config / "ehrs" / f"{site.id}.toml", "consent_rules", f"there is no config/consent/{site.consent_rules}.toml"
+            )
+    return shared
+
+
+def compose_visit(room: VisitRoom) -> FastAPI:
+    """One visit's app, with everything it needs and its only way out: the broker's socket."""
+    shared = room.shared
+    assert isinstance(shared, Shared)
+    site = shared.sites[room.site_id]
+    # The broker adds the token and knows the EHR; this client's host is a name for the socket's other end.
+    http = httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(uds=str(room.ehr_socket)),
+        base_url="http://front",
+        timeout=httpx.Timeout(DOOR_SECONDS, read=site.timeout_seconds + DOOR_SECONDS),
+    )
+    threads = room.settings.model_threads
+    tools = Tools(
+        site=site,
+        consent_rules=shared.consent_rules[site.consent_rules],
+        risk_rules=shared.risk_rules,
+        formats=shared.formats,
+        fhir=FhirClient(http, ehr_base=site.issuer, timeout_seconds=site.timeout_seconds + 1),
+        door=SocketDoor(http),
+        drafter=_make_drafter(shared, threads),
+        transcriber=WhisperTranscriber(shared.speech, threads) if shared.speech else None,
+        now=lambda: datetime.now(UTC),
+        new_id=lambda: str(uuid.uuid4()),
+        leave=room.leave,
+    )
+    return create_visit_app(Visit(tools))
+
+
+def _load_text_model(settings: Settings) -> Weights | None:
+    if settings.drafter == "outline":
+        return None
+    installed = find_installed(settings, Kind.TEXT)
+    if installed is None:
+        if settings.drafter == "model":
+            raise ConfigurationError(
+                settings.config_dir / "gateway.toml", "drafter", "no text model is installed; run `countersign models pull`"
+            )
+        return None
+    return load_weights(installed.path, installed.sha256)
+
+
+def _make_drafter(shared: Shared, threads: int) -> Drafter:
+    if shared.weights is None:
+        return OutlineDrafter(shared.prompts)
+    return ModelDrafter(LlamaTextModel(shared.weights, threads), shared.prompts)
