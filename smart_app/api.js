@@ -1,0 +1,94 @@
+// @ts-check
+/**
+ * Requests to the visit: one view in, one view out, or a `Trouble` whose words a clinician can act on.
+ * Addresses are relative to the page's own, so that a page can only reach its own visit.
+ */
+import { completeView } from "./view.js";
+import { words } from "./words.js";
+
+/** @typedef {import("./view.js").View} View */
+/** @typedef {"refused" | "offline" | "forbidden" | "missing"} TroubleKind */
+
+/** Why a request did not do what was asked. `message` is a sentence for the clinician. */
+export class Trouble extends Error {
+  /** @param {TroubleKind} kind @param {string} message @param {string} [code] the visit's own code, where it gave one */
+  constructor(kind, message, code = "") {
+    super(message);
+    this.kind = kind;
+    this.code = code;
+  }
+}
+
+/** @param {string} path such as `api/view` */
+export function visitUrl(path) {
+  return new URL(path, document.baseURI);
+}
+
+/** @returns {Promise<View>} */
+export function readView() {
+  return request("api/view", { method: "GET" }, words.trouble.offline);
+}
+
+/**
+ * @param {string} path
+ * @param {object} body
+ * @returns {Promise<View>}
+ */
+export function post(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  return request(path, { method: "POST", headers, body: JSON.stringify(body) }, words.trouble.notSent);
+}
+
+/**
+ * @param {Blob} sound its type is `audio/wav` or `audio/flac`
+ * @returns {Promise<View>}
+ */
+export function postDictation(sound) {
+  return request(
+    "api/dictation",
+    { method: "POST", headers: { "Content-Type": sound.type }, body: sound },
+    words.trouble.notSent,
+  );
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ * @param {string} offline what to say when nothing answers
+ * @returns {Promise<View>}
+ */
+async function request(path, options, offline) {
+  let response;
+  let answer;
+  try {
+    response = await fetch(visitUrl(path), {
+      ...options,
+      cache: "no-store",
+      credentials: "same-origin",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+    });
+    answer = await response.json().catch(() => null);
+  } catch {
+    throw new Trouble("offline", offline);
+  }
+  if (response.ok && answer !== null) return completeView(answer);
+  throw readTrouble(response.status, answer, offline);
+}
+
+/**
+ * @param {number} status
+ * @param {any} answer
+ * @param {string} offline
+ * @returns {Trouble}
+ */
+function readTrouble(status, answer, offline) {
+  const message = typeof answer?.error?.message === "string" ? answer.error.message : "";
+  const code = typeof answer?.error?.code === "string" ? answer.error.code : "";
+  if (message && code === "consent-missing") return new Trouble("refused", message, code);
+  if (status === 403 || status === 401) return new Trouble("forbidden", message || words.trouble.forbidden, code);
+  if (status === 404 || status === 410) return new Trouble("missing", message || words.trouble.missing, code);
+  if (message) return new Trouble("refused", message, code);
+  if (status >= 502) return new Trouble("offline", offline);
+  return new Trouble("refused", words.trouble.unclear);
+}

@@ -1,0 +1,109 @@
+// @ts-check
+/** Phase `gathering`: dictate or type, with the numbered lines so far beside it, then ask for the draft. */
+import { make, makeButton, setAttributes, setText } from "../element.js";
+import { words } from "../words.js";
+import { DictationDesk } from "./dictation-desk.js";
+import { EvidenceLines } from "./evidence-lines.js";
+import { FormatChoice } from "./format-choice.js";
+import { TypedNotes } from "./typed-notes.js";
+import { WorkProgress } from "./work-progress.js";
+
+/** @typedef {import("../view.js").View} View */
+/** @typedef {import("../visit.js").Visit} Visit */
+
+export class GatherMaterial extends HTMLElement {
+  heading = make("h2", { tabindex: -1 }, words.gathering.title);
+  #visit;
+  #dictation;
+  #typed;
+  #progress = new WorkProgress();
+  #format = new FormatChoice(words.gathering.format);
+  #draft = makeButton(words.gathering.draft, () => void this.#askDraft(), { class: "primary" });
+  #why = make("p", { class: "quiet", role: "status" });
+  #drafter = make("p", { class: "quiet", dir: "auto" });
+  #lines = new EvidenceLines({ title: words.gathering.lines, none: words.gathering.noLines });
+  /** @type {View | null} */
+  #view = null;
+
+  /** @param {Visit} visit */
+  constructor(visit) {
+    super();
+    this.#visit = visit;
+    this.#dictation = new DictationDesk(visit);
+    this.#typed = new TypedNotes(visit);
+  }
+
+  connectedCallback() {
+    if (this.firstChild !== null) return;
+    const desk = make(
+      "div",
+      { class: "stack" },
+      make("div", { class: "card dictation-card" }, this.#dictation, this.#progress),
+      make("div", { class: "card" }, this.#typed),
+      make("div", { class: "card finish" }, this.#format, make("div", { class: "row" }, this.#draft, this.#why), this.#drafter),
+    );
+    this.append(this.heading, make("div", { class: "columns" }, desk, this.#lines));
+    this.addEventListener("typed", () => this.#explain());
+    this.addEventListener("recording", () => this.#explain());
+    this.addEventListener("dragover", (event) => {
+      if (event.dataTransfer?.types.includes("Files")) this.classList.add("dropping");
+    });
+    this.addEventListener("dragleave", (event) => {
+      if (event.target === this) this.classList.remove("dropping");
+    });
+    this.addEventListener("drop", (event) => {
+      this.classList.remove("dropping");
+      void this.#dictation.takeFiles(event.dataTransfer?.files);
+    });
+  }
+
+  /** @returns {boolean} whether leaving the page now would lose something */
+  get unsaved() {
+    return this.#typed.unsent || this.#dictation.holdsSound;
+  }
+
+  /** Stop the microphone and drop its sound, before anything else is stopped. */
+  discard() {
+    this.#dictation.discard();
+  }
+
+  /** @param {View} view */
+  show(view) {
+    this.#view = view;
+    const dictating = view.way === "dictate";
+    /** @type {HTMLElement} */ (this.#dictation.parentElement).hidden = !dictating;
+    if (dictating) this.#dictation.show(view);
+    this.#progress.show(view.working);
+    this.#typed.show(view);
+    this.#format.show(view);
+    this.#lines.showSegments(view.segments);
+    setText(this.#draft, view.drafter.kind === "outline" ? words.gathering.draftOutline : words.gathering.draft);
+    setText(this.#drafter, [view.drafter.label, words.gathering.thin].filter(Boolean).join(" · "));
+    this.#explain();
+  }
+
+  /** @returns {string} why there can't be a draft yet; empty when there can */
+  get #hindrance() {
+    const mode = this.#dictation.mode;
+    if (mode === "recording" || mode === "paused" || mode === "lost" || mode === "opening") return words.gathering.needStop;
+    if (mode === "kept") return words.gathering.needSend;
+    if (mode === "sending" || this.#view?.working?.what === "transcribing") return words.gathering.needTranscript;
+    if ((this.#view?.segments.length ?? 0) === 0 && !this.#typed.hasWords) return words.gathering.needMaterial;
+    return "";
+  }
+
+  #explain() {
+    const hindrance = this.#hindrance;
+    setText(this.#why, hindrance);
+    setAttributes(this.#draft, { "aria-disabled": hindrance === "" ? null : "true" });
+  }
+
+  async #askDraft() {
+    if (this.#hindrance !== "" || this.#draft.getAttribute("aria-busy") === "true") return;
+    setAttributes(this.#draft, { "aria-busy": "true" });
+    if (await this.#typed.flush()) await this.#visit.act("api/draft", { format: this.#format.value });
+    setAttributes(this.#draft, { "aria-busy": null });
+  }
+}
+
+customElements.define("gather-material", GatherMaterial);

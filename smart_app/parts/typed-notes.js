@@ -1,0 +1,94 @@
+// @ts-check
+/**
+ * What the clinician types: rough notes and her own observations. It is sent a moment after she stops typing; the
+ * page's words are the newer ones until the visit has them.
+ */
+import { make, makeId, makeTextArea, setText } from "../element.js";
+import { words } from "../words.js";
+
+/** @typedef {import("../visit.js").Visit} Visit */
+
+const SEND_AFTER_MS = 800;
+const RETRY_MS = 5000;
+
+export class TypedNotes extends HTMLElement {
+  #visit;
+  #text = makeTextArea({ id: makeId(), rows: 8, "aria-describedby": makeId() });
+  #observations = makeTextArea({ id: makeId(), rows: 3, "aria-describedby": makeId() });
+  #state = make("p", { class: "quiet keep-state", role: "status" });
+  #dirty = false;
+  #touched = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {Visit} visit */
+  constructor(visit) {
+    super();
+    this.#visit = visit;
+  }
+
+  connectedCallback() {
+    if (this.firstChild !== null) return;
+    for (const [field, label, hint] of /** @type {const} */ ([
+      [this.#text, words.gathering.notes, words.gathering.notesHint],
+      [this.#observations, words.gathering.observations, words.gathering.observationsHint],
+    ])) {
+      const about = make("p", { class: "quiet hint", id: field.getAttribute("aria-describedby") }, hint);
+      this.append(make("div", { class: "field" }, make("label", { for: field.id }, label), about, field));
+      field.addEventListener("input", () => this.#change());
+    }
+    this.append(this.#state);
+  }
+
+  disconnectedCallback() {
+    clearTimeout(this.#timer);
+  }
+
+  /** @returns {boolean} whether there are words the visit does not have yet */
+  get unsent() {
+    return this.#dirty;
+  }
+
+  /** @returns {boolean} */
+  get hasWords() {
+    return `${this.#text.value}${this.#observations.value}`.trim() !== "";
+  }
+
+  /** @param {import("../view.js").View} view */
+  show(view) {
+    if (this.#touched) return;
+    this.#text.value = view.typed.text;
+    this.#observations.value = view.typed.observations;
+  }
+
+  /**
+   * Send what the visit does not have yet.
+   *
+   * @returns {Promise<boolean>} whether the visit now has all of it
+   */
+  async flush() {
+    clearTimeout(this.#timer);
+    if (!this.#dirty) return true;
+    this.#dirty = false;
+    setText(this.#state, words.gathering.saving);
+    const body = { text: this.#text.value, observations: this.#observations.value };
+    if (await this.#visit.act("api/typed", body)) {
+      if (!this.#dirty) setText(this.#state, words.gathering.saved);
+      return true;
+    }
+    this.#dirty = true;
+    setText(this.#state, words.gathering.unsaved);
+    if (this.isConnected && this.#visit.trouble?.kind === "offline") this.#timer = setTimeout(() => void this.flush(), RETRY_MS);
+    return false;
+  }
+
+  #change() {
+    this.#touched = true;
+    this.#dirty = true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.flush(), SEND_AFTER_MS);
+    this.dispatchEvent(new CustomEvent("typed", { bubbles: true }));
+  }
+}
+
+customElements.define("typed-notes", TypedNotes);

@@ -1,0 +1,44 @@
+// @ts-check
+/** Dates and lengths as clinicians read them: no month that could be a day. */
+
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const MONTH = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric", timeZone: "UTC" });
+const MOMENT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+
+/**
+ * @param {string} date FHIR `date`: `YYYY`, `YYYY-MM` or `YYYY-MM-DD`
+ * @returns {string} as given where it is no date
+ */
+export function showDate(date) {
+  const parsed = Date.parse(date);
+  if (Number.isNaN(parsed) || /^\d{4}$/.test(date)) return date;
+  return (/^\d{4}-\d{2}$/.test(date) ? MONTH : DATE).format(parsed);
+}
+
+/** @param {string} instant ISO 8601 @returns {string} in the browser's zone; as given where it is no instant */
+export function showMoment(instant) {
+  const parsed = Date.parse(instant);
+  return Number.isNaN(parsed) ? instant : MOMENT.format(parsed);
+}
+
+/**
+ * @param {string} birthDate `YYYY-MM-DD`
+ * @param {Date} today
+ * @returns {number | null} whole years; null where the date is not a whole one or lies ahead
+ */
+export function ageOn(birthDate, today) {
+  const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(birthDate);
+  if (match === null) return null;
+  const [year, month, day] = match.slice(1).map(Number);
+  const hadBirthday = today.getMonth() + 1 > month || (today.getMonth() + 1 === month && today.getDate() >= day);
+  const years = today.getFullYear() - year - (hadBirthday ? 0 : 1);
+  return years >= 0 ? years : null;
+}
+
+/** @param {number} seconds @returns {string} `m:ss`, or `h:mm:ss` */
+export function showClock(seconds) {
+  const whole = Math.floor(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const tail = String(rest).padStart(2, "0");
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
+}

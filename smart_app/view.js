@@ -1,0 +1,124 @@
+// @ts-check
+/**
+ * The view: what the visit tells the page (docs/architecture.md, "The view"), as types, and the one function that
+ * makes an incomplete answer whole. Nothing here touches the document.
+ *
+ * @typedef {"opening"|"choosing"|"gathering"|"drafting"|"reviewing"|"filing"|"handing-over"|"ended"} Phase
+ * @typedef {{reference: string, effect: string, words: string}} Ground
+ * @typedef {{activity: string, label: string, permitted: boolean, words: string, grounds: Ground[],
+ *   until: string | null}} Consent
+ * @typedef {{id: string, label: string, offered: boolean, why: string, needs: string[]}} Way
+ * @typedef {{id: string, title: string}} NoteFormat
+ * @typedef {{what: string, done: number, words: string}} Working
+ * @typedef {{number: number, source: string, speaker: string, text: string, start_seconds: number | null,
+ *   end_seconds: number | null, unclear: boolean}} Segment
+ * @typedef {{number: number, text: string, segments: number[], origin: string, risk: boolean,
+ *   risk_decision: string | null}} Statement
+ * @typedef {{id: string, title: string, decision: string, text: string, empty_words: string,
+ *   statements: Statement[]}} Section
+ * @typedef {{number: number, section: string, text: string, reason: string, segments: number[]}} Withheld
+ * @typedef {{code: string, message: string}} Problem
+ * @typedef {{label: string, value: string}} Labelled
+ * @typedef {{name: string, birth_date: string | null, gender: string | null, identifiers: Labelled[]}} Patient
+ * @typedef {{id: string, period: string, kind: string, location: string, participants: string[]}} Encounter
+ * @typedef {{visit: string, outcome: string, ended_at: string, destroyed: string[], proof: string[],
+ *   document: string | null}} Receipt
+ * @typedef {{status: string, words: string, seen_at: string | null}} Signature
+ *
+ * @typedef {object} View
+ * @property {number} version
+ * @property {Phase} phase
+ * @property {{name: string, unsigned_notes: boolean}} ehr
+ * @property {boolean} show_banner
+ * @property {{name: string}} clinician
+ * @property {Patient | null} patient
+ * @property {Encounter | null} encounter
+ * @property {{id: string, label: string}[]} encounter_choices
+ * @property {boolean} may_have_no_encounter
+ * @property {"yes"|"no"|"unknown"} telehealth
+ * @property {{reference: string, what: string}[]} read
+ * @property {Consent[]} consents
+ * @property {Way[]} ways
+ * @property {string | null} way
+ * @property {string | null} format
+ * @property {NoteFormat[]} formats
+ * @property {{kind: string, label: string}} drafter
+ * @property {{ready: boolean, label: string}} speech
+ * @property {Working | null} working
+ * @property {Segment[]} segments
+ * @property {{text: string, observations: string}} typed
+ * @property {Section[]} sections
+ * @property {Withheld[]} withheld
+ * @property {number} open_decisions
+ * @property {Labelled[]} head
+ * @property {string} made
+ * @property {string} attestation
+ * @property {Problem | null} problem
+ * @property {string | null} handover_text
+ * @property {string | null} outcome
+ * @property {Receipt | null} receipt
+ * @property {Signature | null} signature
+ */
+
+/** @returns {View} a view that says nothing yet */
+export function emptyView() {
+  return {
+    version: 0,
+    phase: "opening",
+    ehr: { name: "", unsigned_notes: true },
+    show_banner: true,
+    clinician: { name: "" },
+    patient: null,
+    encounter: null,
+    encounter_choices: [],
+    may_have_no_encounter: false,
+    telehealth: "unknown",
+    read: [],
+    consents: [],
+    ways: [],
+    way: null,
+    format: null,
+    formats: [],
+    drafter: { kind: "none", label: "" },
+    speech: { ready: false, label: "" },
+    working: null,
+    segments: [],
+    typed: { text: "", observations: "" },
+    sections: [],
+    withheld: [],
+    open_decisions: 0,
+    head: [],
+    made: "",
+    attestation: "",
+    problem: null,
+    handover_text: null,
+    outcome: null,
+    receipt: null,
+    signature: null,
+  };
+}
+
+/**
+ * Make an answer whole: fields that the front leaves out after the end get their empty value.
+ *
+ * @param {unknown} answer parsed JSON
+ * @returns {View}
+ */
+export function completeView(answer) {
+  const view = emptyView();
+  if (typeof answer !== "object" || answer === null) return view;
+  const given = Object.entries(answer).filter(([, value]) => value !== undefined && value !== null);
+  Object.assign(view, Object.fromEntries(given));
+  return view.phase === "ended" ? forgetPatient(view) : view;
+}
+
+/**
+ * After the end the page keeps nothing of the patient, whatever the answer still carried.
+ *
+ * @param {View} view
+ * @returns {View}
+ */
+function forgetPatient(view) {
+  const { version, phase, ehr, outcome, receipt, signature, problem } = view;
+  return { ...emptyView(), version, phase, ehr, outcome, receipt, signature, problem };
+}

@@ -1,0 +1,198 @@
+// @ts-check
+/**
+ * The visit as the page knows it: the newest view, what is in the way, and the acts that change it.
+ *
+ * Views come from every answer and, after each server-sent `changed`, from one read at a time. Posts go out one
+ * after another, in the order asked; stopping alone does not wait for them.
+ */
+import { Trouble, post, postDictation, readView, visitUrl } from "./api.js";
+import { words } from "./words.js";
+
+/** @typedef {import("./view.js").View} View */
+
+const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
+const SIGNATURE_POLL_MS = 5000;
+const SIGNATURE_SLOW_MS = 30000;
+const SIGNATURE_QUICK_POLLS = 36;
+
+/** Fires `view` after each new view and `trouble` when what is in the way changes. */
+export class Visit extends EventTarget {
+  /** @type {View | null} */
+  view = null;
+  /** @type {Trouble | null} */
+  trouble = null;
+  /** Posts that are on their way. */
+  pending = 0;
+
+  #reading = false;
+  #readAgain = false;
+  #failedReads = 0;
+  #polls = 0;
+  /** @type {EventSource | null} */
+  #events = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** @type {Promise<unknown>} */
+  #queue = Promise.resolve();
+
+  /** Read the view and follow its changes. */
+  start() {
+    void this.read();
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") void this.read();
+    });
+    addEventListener("online", () => void this.read());
+  }
+
+  /** Read the view; calls during a read are answered by one more read after it. */
+  async read() {
+    if (this.#reading) {
+      this.#readAgain = true;
+      return;
+    }
+    this.#reading = true;
+    try {
+      do {
+        this.#readAgain = false;
+        const view = await readView();
+        this.#failedReads = 0;
+        if (this.trouble !== null && this.trouble.kind !== "refused") this.#setTrouble(null);
+        this.#take(view);
+      } while (this.#readAgain);
+    } catch (error) {
+      this.#meet(error);
+    } finally {
+      this.#reading = false;
+    }
+    this.#follow();
+  }
+
+  /**
+   * Ask the visit for something.
+   *
+   * @param {string} path
+   * @param {object} body
+   * @param {{now?: boolean}} [options] now: do not wait for earlier posts
+   * @returns {Promise<boolean>} whether it was done
+   */
+  act(path, body, options = {}) {
+    return this.#send(() => post(path, body), options.now === true);
+  }
+
+  /**
+   * @param {Blob} sound
+   * @returns {Promise<boolean>}
+   */
+  sendDictation(sound) {
+    return this.#send(() => postDictation(sound), false);
+  }
+
+  /** Something the page itself has to say. @param {string} message */
+  say(message) {
+    this.#setTrouble(new Trouble("refused", message));
+  }
+
+  /** The clinician has read it. */
+  dismiss() {
+    this.#setTrouble(null);
+  }
+
+  /**
+   * @param {() => Promise<View>} request
+   * @param {boolean} now
+   * @returns {Promise<boolean>}
+   */
+  async #send(request, now) {
+    const before = this.#queue;
+    const run = (async () => {
+      if (!now) await before;
+      this.pending += 1;
+      try {
+        const view = await request();
+        if (this.trouble !== null) this.#setTrouble(null);
+        this.#take(view);
+        return true;
+      } catch (error) {
+        this.#meet(error);
+        void this.read();
+        return false;
+      } finally {
+        this.pending -= 1;
+      }
+    })();
+    if (!now) this.#queue = run;
+    return run;
+  }
+
+  /** @param {View} view */
+  #take(view) {
+    const old = this.view;
+    if (old !== null && (old.phase === "ended" ? view.phase !== "ended" : view.version < old.version && view.phase !== "ended"))
+      return;
+    this.view = view;
+    this.dispatchEvent(new Event("view"));
+  }
+
+  /** @param {unknown} error */
+  #meet(error) {
+    if (!(error instanceof Trouble)) throw error;
+    if (error.kind !== "refused") this.#failedReads += 1;
+    // A visit that has ended here stays ended: a gateway that no longer knows it adds nothing.
+    if (this.view?.phase === "ended" && error.kind !== "refused") return;
+    // What a post was refused for is not hidden by the failing reads that follow it.
+    if (this.trouble?.message === words.trouble.notSent && error.kind === "offline") return;
+    this.#setTrouble(error);
+  }
+
+  /** @param {Trouble | null} trouble */
+  #setTrouble(trouble) {
+    if (trouble?.message === this.trouble?.message && trouble?.kind === this.trouble?.kind) return;
+    this.trouble = trouble;
+    this.dispatchEvent(new Event("trouble"));
+  }
+
+  /** Choose how the next change is learnt of: events while the visit lives, slow reads after its end. */
+  #follow() {
+    clearTimeout(this.#timer);
+    const lost = this.trouble?.kind === "forbidden" || this.trouble?.kind === "missing";
+    if (this.view?.phase === "ended" || lost) {
+      this.#events?.close();
+      this.#events = null;
+      if (!lost) this.#watchSignature();
+      return;
+    }
+    if (this.#failedReads > 0) {
+      const wait = RETRY_MS[Math.min(this.#failedReads, RETRY_MS.length) - 1];
+      this.#timer = setTimeout(() => void this.read(), wait);
+      return;
+    }
+    if (this.#events === null || this.#events.readyState === EventSource.CLOSED) this.#listen();
+  }
+
+  #listen() {
+    this.#events?.close();
+    const events = new EventSource(visitUrl("api/events"));
+    this.#events = events;
+    let opened = false;
+    events.addEventListener("open", () => {
+      if (opened) void this.read(); // a change may have passed while the line was down
+      opened = true;
+    });
+    events.addEventListener("changed", () => void this.read());
+    events.addEventListener("error", () => {
+      if (this.#events !== events) return;
+      events.close(); // the browser's own reconnecting does not tell a visit that ended from one that is away
+      this.#events = null;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => void this.read(), RETRY_MS[0]);
+    });
+  }
+
+  #watchSignature() {
+    const status = this.view?.signature?.status;
+    if (status === undefined || status === "signed") return;
+    this.#polls += 1;
+    const wait = this.#polls < SIGNATURE_QUICK_POLLS ? SIGNATURE_POLL_MS : SIGNATURE_SLOW_MS;
+    this.#timer = setTimeout(() => void this.read(), wait);
+  }
+}

@@ -1,0 +1,6 @@
+// The audio thread's own globals, which TypeScript's DOM library leaves out (Web Audio API 1.1, section 1.32).
+declare const sampleRate: number;
+declare class AudioWorkletProcessor {
+  readonly port: MessagePort;
+}
+declare function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
