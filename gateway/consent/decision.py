@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.consent.activity import Activity as Activity
 from gateway.consent.provision import Verdict
-from gateway.consent.reading import Finding, read_consent
+from gateway.consent.reading import Finding, Standing, read_consent
 from gateway.consent.rules import ConsentRules
 from gateway.ehr.dates import is_later
 from gateway.proof import Maker
@@ -102,45 +102,40 @@ def _find_reason(findings: Sequence[Finding], problems: Sequence[str], activity:
         if finding.verdict is Verdict.UNKNOWN:
             words = f"{finding.reference} {finding.words}. That counts as no to {activity.words}."
             return finding.standing, words
-    for standing, code, words in (
-        ("revoked", "revoked", f"The patient took back the yes to {activity.words}"),
-        ("rejected", "refused", f"The patient turned the consent to {activity.words} down"),
-    ):
-        for finding in _of_standing(findings, standing):
-            if permits and all(is_later(permit.given, finding.given) for permit in permits):
-                continue
-            later = "; no later yes is on file." if permits else "."
-            return (
-                code if standing == "revoked" or permits else "not-in-force"
-            ), f"{words} ({finding.reference}){later}"
+    for finding in findings:
+        if finding.standing in ("revoked", "rejected") and permits and not _all_later(permits, finding):
+            words = f"{finding.reference} {finding.words}, and no later yes is on file."
+            return ("revoked" if finding.standing == "revoked" else "refused"), words
     if permits:
         return None
+    for finding in _of_standing(findings, "revoked"):
+        return "revoked", f"The patient took back the yes to {activity.words} ({finding.reference})."
     for finding in _of_standing(findings, "expired"):
         return "expired", f"The consent to {activity.words} is over ({finding.reference}). Ask the patient again."
-    for finding in _of_standing(findings, "not-in-force"):
+    for finding in _of_standing(findings, "not-in-force", "rejected"):
         return "not-in-force", f"No consent to {activity.words} is in force: {finding.reference} {finding.words}."
     return "missing", f"No consent to {activity.words} is on file."
 
 
 def _weigh_denials(denials: Sequence[Finding], permits: Sequence[Finding], activity: Activity) -> tuple[str, str]:
-    last = denials[0]
+    first = denials[0]
     if not permits:
-        return "refused", f"The patient said no to {activity.words}{last.given_words} ({last.reference})."
+        return "refused", f"The patient said no to {activity.words}{first.given_words} ({first.reference})."
     for denial in denials:
         if all(is_later(denial.given, permit.given) for permit in permits):
-            return (
-                "revoked",
-                f"The patient took back the yes to {activity.words}{denial.given_words} ({denial.reference}).",
-            )
-    both = f"{permits[0].reference} says yes, {last.reference} says no"
-    return (
-        "contradictory",
-        f"The record contradicts itself on {activity.words}: {both}. No counts until that is settled.",
-    )
+            words = f"The patient took back the yes to {activity.words}{denial.given_words} ({denial.reference})."
+            return "revoked", words
+    both = f"{permits[0].reference} says yes to {activity.words}, {first.reference} says no"
+    return "contradictory", f"The record contradicts itself: {both}. No counts until that is settled."
 
 
-def _of_standing(findings: Iterable[Finding], standing: str) -> list[Finding]:
-    return [finding for finding in findings if finding.verdict is Verdict.SILENT and finding.standing == standing]
+def _all_later(permits: Iterable[Finding], finding: Finding) -> bool:
+    """Whether every yes was certainly given after this one was; what has no date is later than nothing."""
+    return all(is_later(permit.given, finding.given) for permit in permits)
+
+
+def _of_standing(findings: Iterable[Finding], *standings: Standing) -> list[Finding]:
+    return [finding for finding in findings if finding.standing in standings]
 
 
 def _state_ground(finding: Finding) -> Ground:

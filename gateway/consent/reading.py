@@ -15,31 +15,10 @@ from gateway.consent.rules import CONSENT_SCOPE, ConsentRules
 from gateway.ehr.dates import format_day, parse_date
 from gateway.ehr.reference import parse_reference, reference_of
 
-_READ = frozenset(
-    [
-        "resourceType",
-        "id",
-        "meta",
-        "language",
-        "text",
-        "contained",
-        "extension",
-        "identifier",
-        "status",
-        "scope",
-        "category",
-        "patient",
-        "dateTime",
-        "performer",
-        "organization",
-        "sourceAttachment",
-        "sourceReference",
-        "policy",
-        "policyRule",
-        "verification",
-        "provision",
-    ]
-)
+_ABOUT_ITSELF = ("resourceType", "id", "meta", "language", "text", "contained", "extension", "identifier")
+_ABOUT_ITS_MAKING = ("dateTime", "performer", "organization", "sourceAttachment", "sourceReference", "verification")
+_WHAT_IT_SAYS = ("status", "scope", "category", "patient", "policy", "policyRule", "provision")
+_READ = frozenset((*_ABOUT_ITSELF, *_ABOUT_ITS_MAKING, *_WHAT_IT_SAYS))
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 # The base policy that the provisions are exceptions to. An opt-in is a general yes and answers no question.
 _BASE_POLICIES: Mapping[tuple[str, str], Effect] = {
@@ -116,8 +95,11 @@ def _judge_consent(consent: Mapping[str, Any], activity: Activity, rules: Consen
     if len(stated) > 1:
         return Said(Verdict.UNKNOWN, "says both yes and no by its categories")
     policies = _read_concepts([consent["policyRule"]]) if "policyRule" in consent else []
-    base = next((_BASE_POLICIES[one] for one in policies or () if one in _BASE_POLICIES), "unstated")
-    effect: Effect = next(iter(stated), base)
+    if policies is None:
+        return Said(Verdict.UNKNOWN, "has a policy that can't be read")
+    bases = [_BASE_POLICIES[one] for one in policies if one in _BASE_POLICIES]
+    base: Effect = "deny" if "deny" in bases else bases[0] if bases else "unstated"
+    effect = next(iter(stated), base)
     if "permit" in stated and base == "deny":
         return Said(Verdict.UNKNOWN, "says yes by its category and no by its policy")
     about: Literal["this", "all", "other"] = "this" if ours else "other" if answers else "all"

@@ -88,9 +88,8 @@ class ConsentRules(_Part):
         for answer in self.answers:
             other = seen.setdefault((answer.system, answer.code), answer)
             if other.activity is not answer.activity:
-                raise ValueError(
-                    f"{answer.code} answers both {other.activity.value} and {answer.activity.value}; none answers another"
-                )
+                both = f"{other.activity.value} and {answer.activity.value}"
+                raise ValueError(f"{answer.code} answers both {both}; none answers another")
             if other is not answer and other.found_in == answer.found_in:
                 raise ValueError(f"{answer.code} stands twice for {answer.activity.value} in {answer.found_in}")
         silent = [activity.value for activity in Activity if all(one.activity is not activity for one in self.answers)]

@@ -79,8 +79,7 @@ def is_later(one: object, other: object) -> bool:
     if first.precise and second.precise:
         return first.earliest_start > second.earliest_start
     if not first.precise and not second.precise:
-        first, second = parse_date(one, UTC), parse_date(other, UTC)
-        assert first is not None and second is not None
+        first, second = parse_date(one, UTC) or first, parse_date(other, UTC) or second
     return first.earliest_start >= second.latest_end
 
 
