@@ -131,11 +131,18 @@ class FaultPlan:
 
 
 class FaultyBackend:
-    """A backend that fails as its plan says; without a plan it changes nothing."""
+    """A backend that fails as its plan says; without a plan it changes nothing.
 
-    def __init__(self, backend: FhirBackend, plan: FaultPlan) -> None:
+    Args:
+        backend: what answers; where it is a guarded one, faults come after the guard, as on the wire.
+        plan: what goes wrong.
+        record: the record behind a guard, for the resources that a foreign match adds; None: ``backend`` itself.
+    """
+
+    def __init__(self, backend: FhirBackend, plan: FaultPlan, record: FhirBackend | None = None) -> None:
         self._backend = backend
         self._plan = plan
+        self._record = record or backend
 
     async def handle(self, request: FhirRequest) -> FhirReply:
         """Answers, or fails.
@@ -207,7 +214,7 @@ class FaultyBackend:
             return reply
         entries = bundle.setdefault("entry", [])
         known = {entry.get("fullUrl") for entry in entries}
-        everything = (await self._backend.handle(FhirRequest("GET", asked.type, (("_count", "200"),)))).resource() or {}
+        everything = (await self._record.handle(FhirRequest("GET", asked.type, (("_count", "200"),)))).resource() or {}
         strangers = [entry for entry in everything.get("entry", []) if entry.get("fullUrl") not in known]
         entries += strangers[:1]
         bundle["total"] = bundle.get("total", 0) + len(strangers[:1])
@@ -302,7 +309,7 @@ def _finalise(request: FhirRequest, asked: Interaction) -> FhirRequest:
 
 
 async def _answer_as_epic(request: FhirRequest, asked: Interaction, step: Next) -> FhirReply:
-    """201, no body unless asked for, a relative Location, no ETag; If-None-Exist unheard; notes and Provenance fixed."""
+    """201, no body unless asked for, a relative Location, no ETag, no conditional create; nothing can be changed."""
     if asked.kind is Kind.CREATE and asked.type == "Provenance":
         return _refuse_interaction("Provenance can't be created here.")
     if _is_document(asked, Kind.UPDATE, Kind.DELETE):

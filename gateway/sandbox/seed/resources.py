@@ -25,9 +25,39 @@ def build_seed(now: datetime, prefix: str = "") -> list[Resource]:
     return list(_Practice(now, prefix).build())
 
 
+def build_consent(answer: Answer, patient: str, organization: str, today: date) -> Resource:
+    """One answer of a patient as a Consent without an id; ``patient`` and ``organization`` are references."""
+    given = today - timedelta(days=answer.given_days_ago)
+    period = {"start": given.isoformat()}
+    if answer.ends_days is not None:
+        period["end"] = (today + timedelta(days=answer.ends_days)).isoformat()
+    coding = {"system": CONSENT_ACTIVITY, "code": answer.activity, "display": ACTIVITY_WORDS[answer.activity]}
+    policy = "OPTIN" if answer.type == "permit" else "OPTOUT"
+    return {
+        **_head_consent(patient, organization, given, answer.status),
+        "policyRule": {"coding": [{"system": f"{_V3}ActCode", "code": policy}]},
+        "provision": {"type": answer.type, "period": period, "code": [{"coding": [coding]}]},
+    }
+
+
+def _head_consent(patient: str, organization: str, given: date, status: str) -> Resource:
+    scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+    return {
+        "resourceType": "Consent",
+        "status": status,
+        "scope": {"coding": [scope]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": patient},
+        "dateTime": given.isoformat(),
+        "performer": [{"reference": patient}],
+        "organization": [{"reference": organization}],
+    }
+
+
 class _Practice:
     def __init__(self, now: datetime, prefix: str) -> None:
         self._now, self._prefix = now, prefix
+        self._practice = f"Organization/{prefix}practice"
 
     def build(self) -> Iterator[Resource]:
         yield {
@@ -71,7 +101,10 @@ class _Practice:
 
     def _record(self, person: Person) -> Iterator[Resource]:
         for answer in person.answers:
-            yield self._consent(person, answer)
+            yield {
+                **build_consent(answer, f"Patient/{self._id(person.id)}", self._practice, self._now.date()),
+                "id": self._id(f"{person.id}-{answer.activity}"),
+            }
         if person.scanned_form:
             yield self._scanned_consent(person)
         for code, words in person.conditions:
@@ -139,29 +172,12 @@ class _Practice:
             "member": [{"entity": self._to("Patient", one.id)} for one in (person, partner)],
         }
 
-    def _consent(self, person: Person, answer: Answer) -> Resource:
-        given = self._day(-answer.given_days_ago)
-        period = {"start": given.isoformat()}
-        if answer.ends_days is not None:
-            period["end"] = self._day(answer.ends_days).isoformat()
-        coding = {
-            "system": CONSENT_ACTIVITY,
-            "code": answer.activity,
-            "display": ACTIVITY_WORDS[answer.activity],
-        }
-        return {
-            **self._consent_head(person, f"{person.id}-{answer.activity}", given, answer.status),
-            "policyRule": {
-                "coding": [{"system": f"{_V3}ActCode", "code": "OPTIN" if answer.type == "permit" else "OPTOUT"}]
-            },
-            "provision": {"type": answer.type, "period": period, "code": [{"coding": [coding]}]},
-        }
-
     def _scanned_consent(self, person: Person) -> Resource:
         """What a program can't read: a form on paper, scanned; what was ticked on it stands in the picture."""
         given = self._day(-90)
         return {
-            **self._consent_head(person, f"{person.id}-form", given, "active"),
+            **_head_consent(f"Patient/{self._id(person.id)}", self._practice, given, "active"),
+            "id": self._id(f"{person.id}-form"),
             "sourceAttachment": {
                 "contentType": "image/png",
                 "title": "Consent form, scanned",
@@ -170,26 +186,6 @@ class _Practice:
             },
             "policyRule": {"text": "As ticked on the scanned form"},
             "provision": {"type": "permit", "code": [{"text": "See the scanned form"}]},
-        }
-
-    def _consent_head(self, person: Person, id_: str, given: date, status: str) -> Resource:
-        return {
-            "resourceType": "Consent",
-            "id": self._id(id_),
-            "status": status,
-            "scope": {
-                "coding": [
-                    {
-                        "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-                        "code": "patient-privacy",
-                    }
-                ]
-            },
-            "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-            "patient": self._to("Patient", person.id),
-            "dateTime": given.isoformat(),
-            "performer": [self._to("Patient", person.id)],
-            "organization": [self._to("Organization", "practice")],
         }
 
     def _condition(self, person: Person, code: str, words: str) -> Resource:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.sandbox.fhir.backend import FhirBackend, FhirReply, FhirRequest, Resource, write_json
+from gateway.sandbox.fhir.capability import describe_security
 from gateway.sandbox.fhir.client import FhirClient, FhirRefused
 from gateway.sandbox.fhir.interaction import Interaction, Kind, read_interaction
-from gateway.sandbox.fhir.outcome import Refusal
+from gateway.sandbox.fhir.outcome import Refusal, write_refusal
 from gateway.sandbox.smart.compartment import Compartment
 from gateway.sandbox.smart.grants import Grant, Grants
 from gateway.sandbox.smart.scopes import ResourceScope
@@ -207,6 +208,24 @@ class SmartGuard:
         return None
 
 
+class GuardedBackend:
+    """A backend behind the guard: the token comes in the request's Authorization header."""
+
+    def __init__(self, guard: SmartGuard, backend: FhirBackend) -> None:
+        self._guard, self._backend = guard, backend
+
+    async def handle(self, request: FhirRequest) -> FhirReply:
+        scheme, _, token = (request.header("authorization") or "").partition(" ")
+        bearer = token.strip() or None if scheme.lower() == "bearer" else None
+        try:
+            access = await self._guard.allow(request, bearer)
+            return await self._guard.filter_reply(access, request, await self._backend.handle(request))
+        except Challenge as challenge:
+            return write_refusal(challenge, challenge.headers)
+        except Refusal as refusal:
+            return write_refusal(refusal)
+
+
 def _refuse_patient() -> Challenge:
     return Challenge(403, "This is not about the patient that the token was issued for.", "insufficient_scope")
 
@@ -216,33 +235,6 @@ def _rewrite(reply: FhirReply, resource: Resource) -> FhirReply:
 
 
 def _announce_smart(capabilities: Resource, addresses: Addresses) -> Resource:
-    """The CapabilityStatement with the way to get a token (SMART 2.2, conformance.html)."""
-    security = {
-        "cors": True,
-        "service": [
-            {
-                "coding": [
-                    {
-                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                        "code": "SMART-on-FHIR",
-                    }
-                ]
-            }
-        ],
-        "extension": [
-            {
-                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
-                "extension": [
-                    {"url": name, "valueUri": addresses.endpoint(path)}
-                    for name, path in (
-                        ("authorize", "authorize"),
-                        ("token", "token"),
-                        ("introspect", "introspect"),
-                        ("revoke", "revoke"),
-                    )
-                ],
-            }
-        ],
-    }
-    rest = [{**one, "security": security} for one in capabilities.get("rest", [])]
-    return {**capabilities, "rest": rest}
+    """The CapabilityStatement with the way to get a token, whichever server it is of."""
+    security = describe_security(addresses.issuer)
+    return {**capabilities, "rest": [{**one, "security": security} for one in capabilities.get("rest", [])]}

@@ -1,0 +1,103 @@
+"""``python -m gateway.sandbox``: an EHR on this machine to try Countersign against."""
+
+import argparse
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+
+from gateway.sandbox.app import create_sandbox
+from gateway.sandbox.settings import SandboxSettings
+
+HOST = "127.0.0.1"
+
+_AFTER = """\
+It answers on 127.0.0.1 only and holds invented patients in memory; stop it with Ctrl-C and they are gone.
+  /       the clinician's chart: schedule, notes, consents, Open Countersign, Sign
+  /fhir   FHIR R4, behind SMART App Launch 2.2 (/fhir/.well-known/smart-configuration)
+
+examples:
+  python -m gateway.sandbox
+  python -m gateway.sandbox --port 9001 --gateway http://localhost:8001
+  python -m gateway.sandbox --fhir http://127.0.0.1:8080/fhir     a HAPI server as the record
+
+Open Countersign as localhost and this as 127.0.0.1: then the frame is as cross-site as in a real EHR.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the sandbox until SIGINT or SIGTERM; 1 if it can't start."""
+    given = _read_arguments(arguments)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, given.port))
+        except OSError:
+            words = f"Port {given.port} is in use. Stop what uses it, or choose another with --port."
+            print(words, file=sys.stderr)
+            return 1
+        port = listener.getsockname()[1]
+        settings = SandboxSettings(
+            origin=f"http://{HOST}:{port}",
+            gateway_url=given.gateway.rstrip("/"),
+            fhir_url=(given.fhir or "").rstrip("/"),
+            faults=given.faults,
+            prefix="sandbox-" if given.fhir else "",
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(create_sandbox(settings), log_level="warning", access_log=False, timeout_graceful_shutdown=3)
+        )
+        print(f"Sandbox EHR: {settings.origin}  (FHIR at {settings.origin}/fhir)", flush=True)
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            return 0
+    if not server.started:
+        reason = f"the FHIR server at {settings.fhir_url} did not take the seed" if given.fhir else "see above"
+        print(f"The sandbox did not start: {reason}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m gateway.sandbox",
+        description="A sandbox EHR: SMART authorization, FHIR R4 and a chart, with invented patients.",
+        epilog=_AFTER,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=_read_port, default=9000, help="the port to listen on (9000; 0: any free one)")
+    parser.add_argument(
+        "--gateway",
+        type=_read_url,
+        default="http://localhost:8000",
+        metavar="URL",
+        help="where Countersign is opened (http://localhost:8000)",
+    )
+    parser.add_argument(
+        "--fhir",
+        type=_read_url,
+        metavar="URL",
+        help="another FHIR R4 server as the record; the invented patients are put there under ids sandbox-…",
+    )
+    parser.add_argument(
+        "--faults", action="store_true", help="for tests: let the EHR misbehave on request (/_faults, /_policy)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _read_port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number up to 65535")
+    return int(text)
+
+
+def _read_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError("an address begins with http:// or https://")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
