@@ -20,6 +20,7 @@ from gateway.sandbox.fhir.dates import read_span
 from gateway.sandbox.fhir.interaction import Interaction, Kind, read_interaction
 from gateway.sandbox.fhir.matching import match_criterion, references_of, sort_key
 from gateway.sandbox.fhir.outcome import Refusal, build_outcome, write_refusal
+from gateway.sandbox.fhir.parameters import COMMON
 from gateway.sandbox.fhir.query import Query, read_query
 from gateway.sandbox.fhir.store import Store, Version
 from gateway.sandbox.fhir.validation import (
@@ -183,7 +184,9 @@ class MemoryBackend:
         ]
         for parameter, descending in reversed(query.sort):
             keyed = [(sort_key(version.resource or {}, parameter), version) for version in found]
-            there = [(key, version) for key, version in keyed if key is not None]
+            # What was written within one millisecond is told apart by the order of writing.
+            by_time = parameter is COMMON["_lastUpdated"]
+            there = [((key, v.sequence if by_time else 0), v) for key, v in keyed if key is not None]
             there.sort(key=lambda pair: pair[0], reverse=descending)
             found = [version for _, version in there] + [version for key, version in keyed if key is None]
         return found

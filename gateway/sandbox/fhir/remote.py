@@ -13,7 +13,8 @@ from gateway.sandbox.fhir.backend import FhirReply, FhirRequest, Resource, write
 from gateway.sandbox.fhir.outcome import Refusal, write_refusal
 
 _PASSED_ON = (
-    "accept", "content-type", "if-match", "if-none-exist", "if-none-match", "if-modified-since", "prefer",
+    "accept", "cache-control", "content-type", "prefer",
+    "if-match", "if-modified-since", "if-none-exist", "if-none-match",
 )  # fmt: skip
 _PASSED_BACK = ("Content-Type", "ETag", "Last-Modified", "Location", "Content-Location", "Content-Disposition")
 _ENTRY_ADDRESSES = (("response", "location"), ("request", "url"))

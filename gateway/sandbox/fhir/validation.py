@@ -13,6 +13,8 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date, time
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -185,6 +187,8 @@ def _check_value(owner: str, alias: str, extra: dict[str, Any], value: object, c
     allowed = CODES.get((owner, alias)) or extra.get("enum_values")
     if allowed and isinstance(value, str) and value not in allowed:
         raise Refusal(400, "code-invalid", f"{path}: allowed are {', '.join(sorted(allowed))}.", where=path)
+    if _is_coerced(value, child):
+        raise Refusal(400, "value", f"{path}: this is not the JSON type that R4 has here.", where=path)
     if isinstance(child, bytes) and isinstance(value, str):
         try:
             base64.b64decode("".join(value.split()), validate=True)
@@ -197,6 +201,15 @@ def _check_value(owner: str, alias: str, extra: dict[str, Any], value: object, c
             raise Refusal(
                 422, "code-invalid", f"{path}: allowed are {', '.join(sorted(codes))} of {system}.", where=path
             )
+
+
+def _is_coerced(value: object, child: object) -> bool:
+    """Whether the model made something of another JSON type: ``"yes"`` into true, a number into a date."""
+    if isinstance(child, bool) or isinstance(value, bool):
+        return type(child) is not type(value)
+    if isinstance(child, int | float | Decimal):
+        return not isinstance(value, int | float)
+    return isinstance(child, date | time | str) and not isinstance(value, str)
 
 
 def _list_targets(extra: Mapping[str, Any]) -> list[str]:
