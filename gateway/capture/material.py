@@ -62,7 +62,7 @@ class Material:
 
 def gather_material(segments: Iterable[Segment], language: str = "en") -> Material:
     """Number the segments in the order given, drop those without a word, and make the proof."""
-    kept = [segment for segment in segments if segment.text.strip()]
+    kept = [segment for segment in segments if any(character.isalnum() for character in segment.text)]
     numbered = tuple(
         Segment(
             number,

@@ -67,7 +67,9 @@ def prepare_visits(settings: Settings) -> Shared:
     for site in shared.sites.values():
         if site.consent_rules not in shared.consent_rules:
             raise ConfigurationError(
-                config / "ehrs" / f"{site.id}.toml", "consent_rules", f"there is no config/consent/{site.consent_rules}.toml"
+                config / "ehrs" / f"{site.id}.toml",
+                "consent_rules",
+                f"there is no config/consent/{site.consent_rules}.toml",
             )
     return shared
 
@@ -107,7 +109,9 @@ def _load_text_model(settings: Settings) -> Weights | None:
     if installed is None:
         if settings.drafter == "model":
             raise ConfigurationError(
-                settings.config_dir / "gateway.toml", "drafter", "no text model is installed; run `countersign models pull`"
+                settings.config_dir / "gateway.toml",
+                "drafter",
+                "no text model is installed; run `countersign models pull`",
             )
         return None
     return load_weights(installed.path, installed.sha256)

@@ -107,7 +107,7 @@ def leave_soon() -> None:
 def give_up_network() -> None:
     """Move this process (one thread) into a user and a network namespace of its own, where nothing is reachable.
 
-    The loopback of the new namespace is down too, and the user has no mapping: files can't be made either.
+    The loopback of the new namespace is down too: not even this machine's own ports can be reached.
 
     Raises:
         NamespaceRefused: the kernel or a container's rules do not allow it.

@@ -150,8 +150,6 @@ def _show_working(visit: Visit) -> dict[str, Any] | None:
         return {"what": working.what, "done": round(working.done, 2), "words": working.words}
     if visit.state.phase is Phase.OPENING:
         return {"what": "opening", "done": 0.0, "words": "Reading the chart"}
-    if visit.state.asking:
-        return {"what": "consent", "done": 0.0, "words": "Reading the patient's consents again"}
     return None
 
 

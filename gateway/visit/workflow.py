@@ -6,7 +6,9 @@ nothing by itself: what may happen is ``visit/state``'s, what is permitted is ``
 """
 
 import asyncio
+import logging
 import threading
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -48,6 +50,8 @@ from gateway.visit import state as machine
 from gateway.visit.door import Door, EndReport
 from gateway.visit.state import Effect, Event, Outcome, Phase, State, Telehealth, Way
 
+log = logging.getLogger("countersign.visit")
+FAULT = "Something went wrong in Countersign, so this was not done. Nothing is lost; try again, or cancel the visit."
 Item = TypeVar("Item")
 NOTHING_WRITES = DrafterInfo("none", "Written by the clinician, without AI")
 
@@ -139,8 +143,8 @@ class Visit:
         await self._apply(machine.TelehealthAnswered(remote))
 
     async def choose_way(self, way: Way, format_id: str) -> None:
-        self._choose_format(format_id)
-        await self._apply(machine.WayChosen(way))
+        chosen = self._find_format(format_id)
+        await self._apply(machine.WayChosen(way), before=lambda: self._use_format(chosen))
 
     async def take_dictation(self, audio: bytes) -> None:
         """WAV or FLAC bytes. Raises CaptureError where no speech model is installed."""
@@ -159,8 +163,8 @@ class Visit:
             raise
 
     async def ask_draft(self, format_id: str) -> None:
-        self._choose_format(format_id)
-        await self._apply(machine.DraftAsked())
+        chosen = self._find_format(format_id)
+        await self._apply(machine.DraftAsked(), before=lambda: self._use_format(chosen))
 
     async def ask_material(self) -> None:
         await self._apply(machine.MaterialAsked(), before=self._drop_draft)
@@ -205,14 +209,16 @@ class Visit:
 
     # Applying events and running effects ---------------------------------------------------------------------
 
-    async def _apply(self, event: Event, before: Callable[[], None] | None = None) -> None:
+    async def _apply(
+        self, event: Event, before: Callable[[], None] | None = None, problem: CountersignError | None = None
+    ) -> None:
         try:
             following, effects = machine.step(self.state, event)
         except machine.NotNow as no:
             raise VisitError("visit.not-now", str(no)) from no
         if before is not None:
             before()
-        self.state, self.problem = following, None
+        self.state, self.problem = following, problem
         await self._touch()
         for effect in effects:
             await self._run(effect)
@@ -224,17 +230,22 @@ class Visit:
             case machine.Purge(outcome):
                 await self._end(outcome)
             case machine.Transcribe():
-                self._spawn(self._transcribe())
+                self._begin(self._transcribe(), "transcribing", "Transcribing your dictation")
             case machine.RereadConsent():
-                self._spawn(self._reread_consent())
+                self._begin(self._reread_consent(), "consent", "Reading the patient's consents again")
             case machine.StartDraft():
-                self._spawn(self._draft())
+                words = "Writing the draft and looking for the words it rests on"
+                self._begin(self._draft(), "drafting", words)
             case machine.OpenReview():
-                self._spawn(self._open_empty_review())
+                self._begin(self._open_empty_review(), "opening", "Opening an empty note")
             case machine.WriteNote():
-                self._spawn(self._write_note())
+                self._begin(self._write_note(), "filing", "Filing the note and reading it back")
             case machine.ShowText():
-                self._spawn(self._show_text())
+                self._begin(self._show_text(), "handing-over", "Preparing the text for the EHR's own editor")
+
+    def _begin(self, work: Coroutine[None, None, None], what: str, words: str) -> None:
+        self.working = Working(what, words)
+        self._spawn(work)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -253,29 +264,23 @@ class Visit:
             event = await work()
         except CountersignError as error:
             event, problem = failed, error
+        except Exception as error:  # noqa: BLE001 - the visit goes on, and says so; the text may be the patient's
+            log.error("visit.work.failed error=%s at=%s", type(error).__name__, _last_line_of(error))
+            event, problem = failed, VisitError("visit.fault", FAULT, type(error).__name__)
         self.working = None
-        if self.ended:
-            return
-        await self._apply(event)
-        if problem is not None:
-            self.problem = problem
-            await self._touch()
+        if not self.ended:
+            await self._apply(event, problem=problem)
 
     # Chart and consent ----------------------------------------------------------------------------------------
 
     async def _read_chart(self, context: LaunchContext) -> None:
-        try:
+        async def read() -> Event:
             chart = await read_chart(self.tools.fhir, context, self.tools.site, self.tools.now())
-        except CountersignError as error:
-            self.problem = error
-            self.state, effects = machine.step(self.state, machine.ChartFailed())
-            for effect in effects:
-                await self._run(effect)
-            return
-        self.contents.chart = chart
-        permitted = await self._decide_consents(chart)
-        settled = chart.encounter is not None
-        await self._apply(machine.ChartRead(permitted, Telehealth(chart.telehealth), settled))
+            self.contents.chart = chart
+            permitted = await self._decide_consents(chart)
+            return machine.ChartRead(permitted, Telehealth(chart.telehealth), chart.encounter is not None)
+
+        await self._attempt(read, machine.ChartFailed())
 
     async def _decide_consents(self, chart: Chart) -> frozenset[Activity]:
         now, rules = self.tools.now(), self.tools.consent_rules
@@ -314,8 +319,6 @@ class Visit:
         async def transcribe() -> Event:
             await self.tools.door.log("visit:dictation:transcribe")
             self._cancel.clear()
-            self.working = Working("transcribing", "Transcribing your dictation")
-            await self._touch()
             transcriber, audio, self.contents.audio = self.tools.transcriber, self.contents.audio, b""
             assert transcriber is not None
             samples = await self._on_models(lambda: decode_audio(audio))
@@ -345,7 +348,6 @@ class Visit:
             material = self._gather()
             checker = DraftChecker(material, note_format, tools.risk_rules)
             contents.progress, contents.review = list(checker.quotes()), None
-            self.working = Working("drafting", "Writing the draft and looking for the words it rests on")
             await self._touch()
             written: list[Statement] = []
             async for statement in self._iterate(tools.drafter.write(material, note_format, self._cancel)):
@@ -408,8 +410,6 @@ class Visit:
     async def _write_note(self) -> None:
         async def write() -> Event:
             await self.tools.door.log("visit:note:file")
-            self.working = Working("filing", "Filing the note and reading it back")
-            await self._touch()
             note, tools = self._approve(attested=True), self.tools
             result = await file_note(
                 tools.fhir, note, self._require_chart(), self.facts(), tools.site, self._identifier, tools.now
@@ -437,6 +437,7 @@ class Visit:
             self.contents.handover = offer_text(
                 self._approve(attested=True), self._require_chart(), self.facts(), self.tools.site.note
             )
+        self.working = None
         await self._touch()
 
     # The end --------------------------------------------------------------------------------------------------
@@ -477,11 +478,13 @@ class Visit:
             raise VisitError("visit.no-chart", "The chart is not read yet.")
         return self.contents.chart
 
-    def _choose_format(self, format_id: str) -> None:
+    def _find_format(self, format_id: str) -> NoteFormat:
         if format_id not in self.tools.formats:
-            raise VisitError("visit.format", "There is no such note format here. Reload the page.", format_id)
-        if self.state.phase in (Phase.CHOOSING, Phase.GATHERING):
-            self.note_format = self.tools.formats[format_id]
+            raise VisitError("visit.format", "There is no such note format here. Reload the page.")
+        return self.tools.formats[format_id]
+
+    def _use_format(self, chosen: NoteFormat) -> None:
+        self.note_format = chosen
 
     def _hold_audio(self, audio: bytes) -> None:
         self.contents.audio = audio
@@ -516,3 +519,9 @@ class Visit:
             if piece is end:
                 return
             yield piece  # type: ignore[misc]  # not the end mark, so an Item
+
+
+def _last_line_of(error: BaseException) -> str:
+    """Where it happened, as module and line; never a value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown"
