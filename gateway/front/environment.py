@@ -15,6 +15,7 @@ from gateway.settings import Settings
 
 RUN_DIR = "COUNTERSIGN_RUN_DIR"
 PARENT = "COUNTERSIGN_STARTED_BY"
+EXIT_WRONG = 78  # sysexits.h, EX_CONFIG: starting it again would not help
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 WIPING = {

@@ -24,7 +24,7 @@ from types import FrameType
 from typing import NoReturn, cast
 
 from gateway.errors import CountersignError
-from gateway.front.environment import RUN_DIR, end_with_parent, forks_socket, set_up_logging
+from gateway.front.environment import EXIT_WRONG, RUN_DIR, end_with_parent, forks_socket, set_up_logging
 from gateway.settings import Settings, read_settings
 from gateway.visit.process import Composition, VisitRoom, leave_soon, run_visit
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         shared = composition.prepare_visits(settings)
     except CountersignError as error:
         print(f"countersign: {error.public}", file=sys.stderr)
-        return 1
+        return EXIT_WRONG
     ForkServer(composition, settings, shared, Path(os.environ[RUN_DIR])).serve()
     return 0
 
@@ -98,7 +98,7 @@ class ForkServer:
         connection.settimeout(ASK_SECONDS)
         try:
             pid = self._take_request(connection)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             log.error("forkserver.request.failed error=%s", type(error).__name__)
             _say(connection, {"error": "The visit's process could not be started. Open Countersign again."})
             connection.close()

@@ -63,6 +63,7 @@ class HeldVisit:
     process: VisitProcess
     relay: Relay
     broker: Broker
+    is_open: bool = False  # the launch was handed over
     session: Session | None = None
     report: EndReport | None = None
     receipt: PurgeReceipt | None = None
@@ -74,6 +75,17 @@ class HeldVisit:
     def is_secret(self, given: str) -> bool:
         """Whether this is the browser that opened the visit; compared in constant time."""
         return hmac.compare_digest(given.encode(), self.secret.encode())
+
+    async def process_is_over(self) -> None:
+        """Wait for the end of a process that no longer answers, a moment at most.
+
+        Raises:
+            VisitError: it runs, but does not answer.
+        """
+        try:
+            await asyncio.wait_for(self.over.wait(), ANSWER_SECONDS)
+        except TimeoutError:
+            raise VisitError("visit.busy", "The visit does not answer. Wait a moment and try again.") from None
 
 
 class Visits:
@@ -141,6 +153,7 @@ class Visits:
         message = json.dumps(context.to_message()).encode()
         if await held.relay.post("/internal/open", message) >= 300:
             raise VisitError("visit.open", "The visit could not be opened. Open Countersign again from the EHR.")
+        held.is_open = True
         log.info("visit.opened visit=%s pid=%d", held.id, held.process.pid)
 
     async def abandon(self, held: HeldVisit, outcome: str = "failed") -> None:
@@ -180,7 +193,8 @@ class Visits:
         await held.relay.let_answers_out(ANSWER_SECONDS)
         await self._purge(held, report)
         await self._follow_signature(held, report)
-        await asyncio.sleep(self._rooms.ended_minutes * 60)
+        if held.is_open:
+            await asyncio.sleep(self._rooms.ended_minutes * 60)
         self._held.pop(held.id, None)
 
     async def _purge(self, held: HeldVisit, report: EndReport) -> None:

@@ -7,22 +7,74 @@ own tokens where their scopes are the user's; nobody otherwise, and then the ans
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
+import httpx
+
+from gateway.ehr.client import FhirClient
+from gateway.ehr.site import EhrSite
 from gateway.errors import CountersignError
-from gateway.filing.signature import AwaitingSignature, NotKnown, SignatureStatus, SignedNote, Withdrawn
-from gateway.front.access import Access
+from gateway.filing.signature import (
+    AwaitingSignature,
+    NotKnown,
+    SignatureStatus,
+    SignedNote,
+    Withdrawn,
+    check_signature,
+)
+from gateway.front.access import Access, BearerAuth, SessionAccess
 from gateway.ledger.entry import Entry
 from gateway.ledger.log import Ledger
 from gateway.store.database import Awaiting, Database
 
 log = logging.getLogger("countersign.signature")
 
-SignatureWatch = Callable[[Awaiting, Access | None], Awaitable[SignatureStatus]]
-"""Looks once. Raises CountersignError where it could not."""
+
+class SignatureWatch(Protocol):
+    """Who looks."""
+
+    def wants_session(self, note: Awaiting, access: Access) -> bool:
+        """Whether the session's own tokens are kept to look with."""
+        ...
+
+    async def look(self, note: Awaiting, access: Access | None) -> SignatureStatus:
+        """Look once.
+
+        Raises:
+            EhrError, LaunchError: it could not.
+        """
+        ...
+
+
+class EhrWatch:
+    """Looks in the EHR itself, with the site's backend client or the user's own session."""
+
+    def __init__(
+        self,
+        sites: Mapping[str, EhrSite],
+        backends: Mapping[str, Access],
+        verify: ssl.SSLContext,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sites = sites
+        self._backends = backends
+        self._verify = verify
+        self._clock = clock
+
+    def wants_session(self, note: Awaiting, access: Access) -> bool:
+        return note.site not in self._backends and isinstance(access, SessionAccess) and access.is_user_level()
+
+    async def look(self, note: Awaiting, access: Access | None) -> SignatureStatus:
+        site, allowed = self._sites.get(note.site), self._backends.get(note.site, access)
+        if site is None or allowed is None:
+            return NotKnown("nobody-may-look", self._clock())
+        async with httpx.AsyncClient(auth=BearerAuth(allowed), verify=self._verify, trust_env=False) as http:
+            client = FhirClient(http, site.issuer, timeout_seconds=site.timeout_seconds)
+            return await check_signature(client, note.document, note.patient_id, self._clock())
 
 
 @dataclass(slots=True)
@@ -32,6 +84,7 @@ class SignatureNews:
     status: str = "awaiting"
     words: str = "In the chart, awaiting your signature."
     seen_at: datetime | None = None
+    version: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def to_view(self) -> dict[str, Any]:
@@ -45,6 +98,7 @@ class SignatureNews:
         is_news = (status, words) != (self.status, self.words)
         self.status, self.words, self.seen_at = status, words, seen_at
         if is_news:
+            self.version += 1
             self.changed.set()
             self.changed = asyncio.Event()
 
@@ -102,7 +156,10 @@ class SignatureDesk:
         except Exception as error:  # noqa: BLE001 - the note is in the record; only the watch would not outlive us
             log.error("signature.keep.failed visit=%s error=%s", note.visit, type(error).__name__)
         news = SignatureNews(seen_at=note.filed_at)
-        self._spawn(note, news, access)
+        kept = access if self._watch is not None and self._watch.wants_session(note, access) else None
+        if kept is None:
+            access.forget()
+        self._spawn(note, news, kept)
         return news
 
     async def stop(self) -> None:
@@ -130,11 +187,11 @@ class SignatureDesk:
         """One look; whether it is the end of the watch."""
         try:
             if self._watch is None:
-                status: SignatureStatus = NotKnown("no-watch", self._clock())
+                status: SignatureStatus = NotKnown("nobody-may-look", self._clock())
             else:
                 entry = Entry("front:signature:read", visit=note.visit, site=note.site, patient=note.patient_id)
                 await self._ledger.append(entry)
-                status = await self._watch(note, access)
+                status = await self._watch.look(note, access)
         except CountersignError as error:
             log.error("signature.look.failed visit=%s code=%s", note.visit, error.code)
             status = NotKnown(error.code, self._clock())

@@ -1,0 +1,148 @@
+"""The front's composition: the one place that builds its adapters and wires them. Run by the supervisor.
+
+``python -m gateway.app DESCRIPTOR`` serves on the listening socket that the supervisor opened and passed on.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import secrets
+import signal
+import socket
+import ssl
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from gateway.ehr.authorization import PendingLaunches
+from gateway.ehr.backend_services import BackendAccess
+from gateway.ehr.discovery import Discovery
+from gateway.ehr.keys import read_credentials
+from gateway.ehr.site import read_sites
+from gateway.ehr.smart import Launcher
+from gateway.errors import CountersignError
+from gateway.front.app import create_front
+from gateway.front.environment import EXIT_WRONG, RUN_DIR, end_with_parent, forks_socket, set_up_logging
+from gateway.front.launching import LaunchDesk
+from gateway.front.retention import read_retention
+from gateway.front.visits import Rooms, Visits
+from gateway.front.watching import EhrWatch, SignatureDesk
+from gateway.ledger.log import Ledger
+from gateway.settings import Settings, read_settings
+from gateway.store.database import open_database
+from gateway.store.sealing import read_key
+
+log = logging.getLogger("countersign.front")
+
+LEDGER_FILE = "ledger.jsonl"
+STOP_SECONDS = 2
+
+
+def main(arguments: list[str]) -> int:
+    """Run the front until SIGTERM."""
+    set_up_logging()
+    end_with_parent(signal.SIGTERM)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        settings = read_settings()
+        app = compose_front(settings, Path(os.environ[RUN_DIR]))
+    except CountersignError as error:
+        print(f"countersign: {error.public}", file=sys.stderr)
+        return EXIT_WRONG
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        proxy_headers=False,
+        lifespan="on",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    with socket.socket(fileno=int(arguments[0])) as listener:
+        asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+    return 0
+
+
+def compose_front(settings: Settings, run_dir: Path) -> FastAPI:
+    """Build the front with everything it needs.
+
+    Raises:
+        ConfigurationError: a file of the site is wrong, or the database can't be opened.
+        LedgerError: the ledger can't be opened, or another process writes it.
+    """
+    state, sites = settings.state, read_sites(settings.config_dir / "ehrs")
+    retention = read_retention(settings.config_dir)
+    credentials = read_credentials(sites.values(), state, os.environ, settings.config_dir)
+    ledger = Ledger(state / LEDGER_FILE, read_key(state / "audit.key"))
+    database = open_database(settings.database_url, state, read_key(state / "site.key"))
+    verify = ssl.create_default_context()
+    http = httpx.AsyncClient(
+        verify=verify, trust_env=False, follow_redirects=False, headers={"user-agent": "Countersign"}
+    )
+    discovery = Discovery(http, _now)
+    pending = PendingLaunches(_now, secrets.token_urlsafe, retention.launch_minutes * 60)
+    launcher = Launcher(http, sites, discovery, credentials, pending, _now, _new_id)
+    backends = {
+        site_id: BackendAccess(http, discovery, sites[site_id], credential, _now, _new_id)
+        for site_id, credential in credentials.backends.items()
+    }
+    watch = EhrWatch(sites, backends, verify, _now)
+    signatures = SignatureDesk(database, ledger, watch, watch_seconds=retention.watch_seconds, clock=_now)
+    rooms = Rooms(
+        run_dir=run_dir,
+        http=http,
+        ledger=ledger,
+        database=database,
+        clock=_now,
+        visit_hours=settings.visit_hours,
+        ended_minutes=retention.ended_minutes,
+        watch_days=retention.watch_days,
+    )
+    visits = Visits(rooms, signatures)
+
+    @contextlib.asynccontextmanager
+    async def live(_: FastAPI) -> AsyncIterator[None]:
+        await visits.clean_up()
+        resumed = await signatures.resume()
+        log.info("front.ready ehrs=%d awaiting=%d", len(sites), resumed)
+        try:
+            yield
+        finally:
+            await visits.stop()
+            await signatures.stop()
+            await http.aclose()
+            unwritten = await asyncio.to_thread(ledger.close)
+            database.close()
+            log.info("front.stopped unwritten=%d", unwritten)
+
+    redirect_uri = f"{settings.public_url.rstrip('/')}/callback"
+    return create_front(
+        sites,
+        LaunchDesk(launcher, redirect_uri, retention.launch_minutes, _now),
+        visits,
+        public_url=settings.public_url,
+        page_dir=settings.page_dir,
+        is_ready=lambda: forks_socket(run_dir).exists(),
+        lifespan=live,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""What every answer of the front carries, and who may ask it to change anything.
+
+In: an ASGI request. Out: the same, with headers that keep a page from being stored, framed by strangers or reaching
+out (CSP Level 3); a POST without this gateway's own ``Origin``, or ``Sec-Fetch-Site: same-origin``, goes no further.
+"""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+ALWAYS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), display-capture=(), clipboard-read=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Robots-Tag": "noindex",
+}
+
+
+def make_csp(frame_ancestors: Iterable[str] = (), form_action: str = "'self'") -> str:
+    """The page's own address only; no inline script or style; a worklet (``worker-src``) for the microphone.
+
+    Args:
+        frame_ancestors: origins that may frame this answer; none: nobody.
+    """
+    ancestors = " ".join(frame_ancestors) or "'none'"
+    return "; ".join(
+        (
+            "default-src 'self'",
+            "connect-src 'self'",
+            "img-src 'self' data:",
+            "media-src 'self' blob:",
+            "worker-src 'self'",
+            "object-src 'none'",
+            "base-uri 'none'",
+            f"form-action {form_action}",
+            f"frame-ancestors {ancestors}",
+        )
+    )
+
+
+class SecurityHeaders:
+    """The outermost layer. An answer that has its own Content-Security-Policy keeps it."""
+
+    def __init__(self, app: ASGIApp, public_url: str) -> None:
+        self._app = app
+        self._origin = origin_of(public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                for name, value in ALWAYS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Content-Security-Policy", make_csp())
+                message["headers"] = headers.raw
+            await send(message)
+
+        if scope["method"] not in SAFE_METHODS and not self._is_own(Headers(scope=scope)):
+            sentence = "This did not come from Countersign's own page. Open Countersign again from the EHR."
+            refusal = JSONResponse({"error": {"code": "front.origin", "message": sentence}}, status_code=403)
+            await refusal(scope, receive, send_guarded)
+            return
+        await self._app(scope, receive, send_guarded)
+
+    def _is_own(self, headers: Headers) -> bool:
+        """Browsers set both and pages can't change either (Fetch Metadata; Fetch standard, section 3.2)."""
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if site is not None and site != "same-origin":
+            return False
+        if origin is not None:
+            return origin == self._origin
+        return site == "same-origin"
+
+
+def origin_of(url: str) -> str:
+    """``https://host[:port]`` of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

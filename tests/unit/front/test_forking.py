@@ -1,0 +1,143 @@
+"""Real processes: forked by a real fork server, looked at from inside and outside."""
+
+import asyncio
+import os
+import signal
+import statistics
+import time
+from datetime import UTC, datetime
+
+import httpx
+import psutil
+import pytest
+
+from gateway.errors import VisitError
+from gateway.front import forking
+from gateway.front.environment import forks_socket
+from gateway.front.forking import start_process
+from gateway.visit.purge import purge_visit
+
+pytestmark = pytest.mark.processes
+
+
+def now():
+    return datetime.now(UTC)
+
+
+async def ask(process, method, path, **given):
+    transport = httpx.AsyncHTTPTransport(uds=str(process.browser_socket))
+    async with httpx.AsyncClient(transport=transport, base_url="http://visit", timeout=10) as http:
+        return await http.request(method, path, **given)
+
+
+async def purge(process, **given):
+    return await purge_visit(process.give_up(now()), "cancelled", clock=now, **given)
+
+
+async def test_a_visit_has_no_network_no_core_and_no_new_rights(fork_server, run_dir):
+    process = await start_process(run_dir, "v1", "test")
+    nature = (await ask(process, "GET", "/api/nature")).json()
+    assert nature["network"] == "Network is unreachable"
+    assert nature["no_new_privs"] == "1"
+    assert nature["rlimit_core"] == [0, 0]
+    assert "perturb" in nature["environment"]["GLIBC_TUNABLES"]
+    assert nature["environment"]["PYTHONMALLOC"] == "malloc"
+    assert os.readlink(f"/proc/{process.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+    # 0 1 2, the listening socket, the lifeline, the loop's epoll and its pair, a connection
+    assert len(os.listdir(f"/proc/{process.pid}/fd")) <= 10
+    await purge(process)
+
+
+async def test_visits_share_what_was_loaded_before_the_fork(fork_server, run_dir):
+    process = await start_process(run_dir, "v1", "test")
+    assert (await ask(process, "GET", "/api/view")).json()["shared"] is True
+    await purge(process)
+
+
+async def test_closing_the_lifeline_ends_the_visit_and_the_receipt_says_so(fork_server, run_dir):
+    process = await start_process(run_dir, "v1", "test")
+    await ask(process, "GET", "/api/view")
+    receipt = await purge(process)
+    assert receipt.outcome == "cancelled"
+    assert "has ended" in receipt.proof[0]
+    assert not process.browser_socket.exists()
+    await wait_until(lambda: not psutil.pid_exists(process.pid))
+
+
+async def test_a_visit_that_hangs_is_killed(fork_server, run_dir):
+    process = await start_process(run_dir, "v1", "test")
+    await ask(process, "GET", "/api/view")
+    os.kill(process.pid, signal.SIGSTOP)
+    await wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    receipt = await purge(process, patience_seconds=0.2)
+    assert "killed" in receipt.proof[0]
+
+
+async def test_a_busy_loop_does_not_outlive_its_lifeline(fork_server, run_dir):
+    process = await start_process(run_dir, "v1", "test")
+    hanging = asyncio.create_task(ask(process, "POST", "/api/hang"))
+    await asyncio.sleep(0.3)
+    receipt = await purge(process)
+    assert "has ended" in receipt.proof[0]
+    with pytest.raises(httpx.HTTPError):
+        await hanging
+
+
+async def test_a_killed_visit_is_noticed(fork_server, run_dir):
+    process = await start_process(run_dir, "v1", "test")
+    os.kill(process.pid, signal.SIGKILL)
+    await asyncio.wait_for(process.ended.wait(), 2)
+    await wait_until(lambda: process.read_exit_status() == -signal.SIGKILL)
+    await purge(process)
+
+
+async def test_twenty_visits_leave_no_process_and_no_socket(fork_server, run_dir):
+    parent = psutil.Process(fork_server.pid)
+    ready_ms = []
+    for number in range(20):
+        began = time.perf_counter()
+        process = await start_process(run_dir, f"v{number}", "test")
+        await ask(process, "GET", "/api/view")
+        ready_ms.append((time.perf_counter() - began) * 1000)
+        await purge(process)
+    await wait_until(lambda: not parent.children())
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert parent.num_threads() == 1
+    print(f"ready after {statistics.median(ready_ms):.0f} ms (median of 20)")
+
+
+async def test_the_fork_server_takes_its_visits_with_it(fork_server, run_dir):
+    process = await start_process(run_dir, "v1", "test")
+    await ask(process, "GET", "/api/view")
+    fork_server.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(process.ended.wait(), 3)
+    assert fork_server.wait(3) == 0
+    assert not forks_socket(run_dir).exists()
+    await purge(process)
+
+
+async def test_without_a_fork_server_it_says_so_and_leaves_nothing(run_dir, monkeypatch):
+    monkeypatch.setattr(forking, "START_SECONDS", 0.2)
+    with pytest.raises(VisitError) as caught:
+        await start_process(run_dir, "v1", "test")
+    assert caught.value.code == "visit.start"
+    assert list(run_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b'{"visit": "../x", "site": "a"}\n', b"\xff\n", b"[1]\n"])
+async def test_the_fork_server_refuses_what_is_no_request_and_goes_on(fork_server, run_dir, line):
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(forks_socket(run_dir)))
+        connection.sendall(line or b"\n")
+        assert b"error" in await asyncio.to_thread(connection.recv, 4096)
+    process = await start_process(run_dir, "v1", "test")
+    await purge(process)
+
+
+async def wait_until(holds, seconds=3.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
