@@ -113,8 +113,10 @@ def _judge_frame(here: Frame) -> Said:
         case "assumed-permit":
             named = here.about == "this"
             return Said(Verdict.UNKNOWN, "leaves open whether it permits") if named else Said(Verdict.SILENT)
-        case "permit" if here.about != "this":
+        case "permit" if here.about == "all":
             return Said(Verdict.SILENT)  # a general yes answers no question
+        case "permit" if here.about == "unclear":
+            return Said(Verdict.UNKNOWN, "permits something that has no code")
         case "permit" if limits:
             return Said(Verdict.UNKNOWN, f"permits only within limits that are not evaluated here ({limits})")
         case "permit":

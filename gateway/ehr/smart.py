@@ -37,7 +37,7 @@ AUTHORIZATION_ERRORS = {
     "access_denied": "The EHR, or you in it, did not allow the launch. Open Countersign again from the EHR.",
     "invalid_scope": "The EHR does not know a scope that Countersign asks for. Check the scopes in the EHR's file.",
     "unauthorized_client": "The EHR does not let Countersign's client launch. Ask whoever looks after the EHR.",
-    "temporarily_unavailable": "The EHR is too busy to launch. Wait a minute, then open Countersign again from the EHR.",
+    "temporarily_unavailable": "The EHR is too busy to launch. Wait a minute, then open Countersign again from it.",
     "server_error": "The EHR failed during the launch. Open Countersign again from the EHR.",
     "login_required": "You are no longer signed in to the EHR. Sign in there, then open Countersign again.",
     "interaction_required": "The EHR needs you to sign in first. Sign in there, then open Countersign again.",

@@ -27,7 +27,7 @@ _SECRETS = frozenset({"access_token", "refresh_token"})
 
 # RFC 6749, 5.2, in words that say what to do.
 TOKEN_ERRORS = {
-    "invalid_client": "The EHR does not accept Countersign's client or key. Check the client id and the JWKS URL there.",
+    "invalid_client": "The EHR does not accept Countersign's client or key. Check its client id and JWKS URL there.",
     "invalid_grant": "The EHR says that this launch or session is over. Open Countersign again from the EHR.",
     "unauthorized_client": "The EHR does not let Countersign's client do this. Ask whoever looks after the EHR.",
     "invalid_scope": "The EHR does not know a scope that Countersign asks for. Check the scopes in the EHR's file.",

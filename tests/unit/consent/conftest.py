@@ -1,0 +1,50 @@
+"""Consent resources to decide on; all invented."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.consent.rules import ConsentRules, read_rules
+
+OWN_CODES = "https://countersign.dev/fhir/CodeSystem/consent-activity"
+Build = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def rules() -> ConsentRules:
+    return read_rules(Path(__file__).parents[3] / "config/consent")["default"]
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def build() -> Build:
+    """``build(**changes)``: a permit for AI drafting; ``provision=…`` and others replace, None removes."""
+
+    def build(**changes: Any) -> dict[str, Any]:
+        consent: dict[str, Any] = {
+            "resourceType": "Consent",
+            "id": "7",
+            "status": "active",
+            "scope": {
+                "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "treatment"}]
+            },
+            "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+            "patient": {"reference": "Patient/1"},
+            "dateTime": "2026-11-03",
+            "provision": {"type": "permit", "code": [concept("ai-drafting")]},
+        }
+        consent.update(changes)
+        return {name: value for name, value in consent.items() if value is not None}
+
+    return build
+
+
+def concept(code: str, system: str = OWN_CODES) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}

@@ -1,0 +1,81 @@
+"""A rules file that could let the wrong consent pass stops start-up, with file, key and reason."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.consent.activity import Activity
+from gateway.consent.rules import read_rules
+from gateway.errors import ConfigurationError
+
+SHIPPED = Path(__file__).parents[3] / "config/consent"
+SHIPPED_TEXT = (SHIPPED / "default.toml").read_text()
+
+
+def read(tmp_path: Path, text: str):
+    (tmp_path / "default.toml").write_text(text)
+    return read_rules(tmp_path)["default"]
+
+
+def answer(**changes: str) -> str:
+    row = {"activity": "ai-drafting", "system": "urn:site", "code": "x", **changes}
+    return "\n[[answers]]\n" + "\n".join(f'{key} = "{value}"' for key, value in row.items()) + "\n"
+
+
+def test_the_shipped_rules_answer_each_question_by_its_own_code():
+    rules = read_rules(SHIPPED)["default"]
+    assert {one.activity for one in rules.answers} == set(Activity)
+    assert rules.zone is None
+
+
+def test_another_file_is_found_by_its_name(tmp_path):
+    (tmp_path / "north.toml").write_text(SHIPPED_TEXT.replace('time_zone = ""', 'time_zone = "Europe/Berlin"'))
+    (tmp_path / "default.toml").write_text(SHIPPED_TEXT)
+    rules = read_rules(tmp_path)
+    assert rules["north"].id == "north"
+    assert str(rules["north"].zone) == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (answer(system="http://loinc.org", code="59284-0"), "can't answer"),
+        (answer(system="http://terminology.hl7.org/CodeSystem/consentscope", code="treatment"), "too wide"),
+        (answer(states="permit"), "only a category"),
+        (answer() + answer(activity="recording"), "none answers another"),
+        (answer() + answer(), "stands twice"),
+        (answer(activity="billing"), "Input should be"),
+        ('\n[[scopes]]\nsystem = "urn:x"\n', "Field required"),
+    ],
+)
+def test_refuses_a_file_that_could_let_the_wrong_consent_pass(tmp_path, more, reason):
+    with pytest.raises(ConfigurationError, match=reason) as caught:
+        read(tmp_path, SHIPPED_TEXT + more)
+    assert "default.toml" in caught.value.public
+
+
+def test_one_coding_may_stand_in_both_places(tmp_path):
+    rules = read(tmp_path, SHIPPED_TEXT + answer() + answer(found_in="category"))
+    assert ("urn:site", "x") in rules.provision_answers
+    assert ("urn:site", "x") in rules.category_answers
+
+
+def test_refuses_rules_that_leave_a_question_open(tmp_path):
+    without = SHIPPED_TEXT.replace('code = "recording"', 'code = "other"').replace(
+        'activity = "recording"', 'activity = "telehealth"'
+    )
+    with pytest.raises(ConfigurationError, match="no coding answers recording"):
+        read(tmp_path, without)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/"])
+def test_refuses_a_zone_that_is_none(tmp_path, zone):
+    with pytest.raises(ConfigurationError, match="time_zone"):
+        read(tmp_path, SHIPPED_TEXT.replace('time_zone = ""', f'time_zone = "{zone}"'))
+
+
+def test_refuses_an_unknown_key_and_a_missing_default(tmp_path):
+    with pytest.raises(ConfigurationError, match="is missing"):
+        read_rules(tmp_path)
+    with pytest.raises(ConfigurationError, match="permit_all"):
+        read(tmp_path, "permit_all = true\n" + SHIPPED_TEXT)
