@@ -246,7 +246,9 @@ def create_fault_routes(plan: FaultPlan, path: str = "/_faults") -> list[Route]:
     ]
 
 
-def _read_fault(body: dict[str, Any]) -> ArmedFault:
+def _read_fault(body: Any) -> ArmedFault:
+    if not isinstance(body, dict):
+        raise ValueError("a JSON object is expected")
     unknown = set(body) - {"fault", "kind", "type", "times", "after", "seconds", "performed"}
     if unknown:
         raise ValueError(f"unknown field {sorted(unknown)[0]!r}")

@@ -47,6 +47,8 @@ def read_interaction(request: FhirRequest) -> Interaction:
             return Interaction(Kind.CAPABILITIES)
         case "GET", [""] if any(name == "_getpages" for name, _ in request.query):
             return Interaction(Kind.PAGE)
+        case _, [""]:
+            raise Refusal(400, "not-supported", "This is the base address; a resource type has to follow.")
         case "GET", [type_]:
             return Interaction(Kind.SEARCH, _check_type(type_))
         case "POST", [type_, "_search"]:

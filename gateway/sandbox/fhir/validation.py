@@ -234,7 +234,7 @@ def _check_reference(reference: str, targets: list[str], path: str, resource: Re
 
 
 def _check_period(raw: dict[str, Any], where: str) -> None:
-    if "start" in raw and "end" in raw and read_span(raw["start"]).start > read_span(raw["end"]).end:
+    if "start" in raw and "end" in raw and read_span(raw["start"]).start >= read_span(raw["end"]).end:
         raise Refusal(422, "invariant", f"{where}: the period ends before it starts (per-1).", where=where)
 
 
