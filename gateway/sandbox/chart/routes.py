@@ -62,7 +62,9 @@ def create_chart_routes(server: ChartServer) -> list[Route | Mount]:
         visits = await read_schedule(practice)
         now = practice.clock()
         values = await frame_values()
-        return pages("schedule.html", values | {"visits": visits, "day": f"{now:%A}, {now.day} {now:%B %Y}"})
+        values |= {"visits": visits, "day": f"{now:%A}, {now.day} {now:%B %Y}"}
+        stories = {visit.patient.id: _find_story(visit.patient.id) or visit.place for visit in visits}
+        return pages("schedule.html", values | {"stories": stories})
 
     async def chart(http: Request) -> Response:
         patient = http.path_params["patient"]

@@ -124,6 +124,11 @@ class Grants:
     def find_refresh(self, token: str) -> tuple[Grant, float] | None:
         return self._find(self._refresh, token)
 
+    def find_refresh_client(self, token: str) -> str | None:
+        """Which client a refresh token was issued to, also of one that was replaced."""
+        held = self._refresh.get(token)
+        return held.thing.client_id if held else None
+
     def take_refresh(self, token: str, client_id: str) -> Grant:
         """
         Raises:

@@ -30,6 +30,7 @@ def create_token_route(server: SmartServer) -> Route:
         authorization = http.headers.get("authorization")
         try:
             form = await read_form(http)
+            _name_refreshing_client(server, form, authorization)
             client = await server.clients.authenticate(read_credentials(authorization, form))
             match form.get("grant_type"):
                 case "authorization_code":
@@ -120,6 +121,17 @@ def _refresh(server: SmartServer, client: Client, form: Mapping[str, str]) -> di
         narrowed = narrow_grant(narrowed, asked)
     grant = server.grants.take_refresh(token, client.id)
     return _write_tokens(server, narrowed or grant, grant)
+
+
+def _name_refreshing_client(server: SmartServer, form: dict[str, str], authorization: str | None) -> None:
+    """A public client need not name itself in a refresh (RFC 6749, section 6): the token says whose it is.
+
+    A client with credentials gains nothing by that: it is asked for them as ever.
+    """
+    if form.get("grant_type") == "refresh_token" and not authorization and "client_assertion" not in form:
+        owner = server.grants.find_refresh_client(form.get("refresh_token", ""))
+        if owner:
+            form.setdefault("client_id", owner)
 
 
 def _grant_backend(server: SmartServer, client: Client, form: Mapping[str, str]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ document.addEventListener("submit", (event) => {
   const sent = /** @type {HTMLFormElement} */ (event.target);
   if (!findRecord().contains(sent)) return;
   event.preventDefault();
-  void act(sent);
+  if (!sent.dataset.ask || confirm(sent.dataset.ask)) void act(sent);
 });
 setInterval(() => {
   if (document.visibilityState === "visible") refresh().catch(() => {});
