@@ -18,6 +18,7 @@ from gateway.sandbox.chart.routes import ChartServer, create_chart_routes
 from gateway.sandbox.faults import FaultPlan, FaultyBackend, create_fault_routes
 from gateway.sandbox.fhir.backend import FhirBackend
 from gateway.sandbox.fhir.client import FhirClient
+from gateway.sandbox.fhir.connection import BreakableServer
 from gateway.sandbox.fhir.memory import MemoryBackend
 from gateway.sandbox.fhir.remote import RemoteBackend
 from gateway.sandbox.fhir.routes import OpenGuard, create_fhir_routes
@@ -96,6 +97,8 @@ def create_sandbox(settings: SandboxSettings) -> Starlette:
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.sandbox = sandbox
     app.add_middleware(_CrossOrigin)
+    if settings.faults:
+        app.middleware_stack = BreakableServer(app.build_middleware_stack())
     return app
 
 
