@@ -1,0 +1,165 @@
+import io
+import struct
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from gateway.capture.audio import SAMPLE_RATE, AudioLimits, decode_audio
+from gateway.errors import CaptureError
+
+RATE = 48_000
+
+
+def tone(seconds: float = 1.0, rate: int = RATE, channels: int = 1, hertz: float = 440.0) -> np.ndarray:
+    wave = 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
+    return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
+
+
+def encode(
+    samples: np.ndarray, rate: int = RATE, kind: str = "WAV", subtype: str = "PCM_16", endian: str = "FILE"
+) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=kind, subtype=subtype, endian=endian)
+    return file.getvalue()
+
+
+DEFAULT = AudioLimits()
+
+
+def refused(data: bytes, limits: AudioLimits = DEFAULT) -> CaptureError:
+    with pytest.raises(CaptureError) as caught:
+        decode_audio(data, limits)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("WAV", "PCM_U8"), ("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24")],
+)
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_decodes_to_mono_at_16_khz(kind: str, subtype: str, rate: int, channels: int) -> None:
+    samples = decode_audio(encode(tone(2.0, rate, channels), rate, kind, subtype))
+    expected = tone(2.0, SAMPLE_RATE)[:, 0]
+    assert samples.dtype == np.float32
+    assert samples.shape == expected.shape
+    assert np.abs(samples - expected)[200:-200].max() < 0.01
+
+
+def test_takes_the_mean_of_two_channels() -> None:
+    left, right = tone(1, SAMPLE_RATE), np.zeros((SAMPLE_RATE, 1), np.float32)
+    samples = decode_audio(encode(np.hstack([left, right]), SAMPLE_RATE, subtype="FLOAT"))
+    assert np.allclose(samples, left[:, 0] / 2, atol=1e-4)
+
+
+def test_clips_what_is_louder_than_full_scale() -> None:
+    samples = decode_audio(encode(tone() * 8, subtype="FLOAT"))
+    assert np.abs(samples).max() <= 1.0
+
+
+def test_takes_a_wav_written_as_a_stream() -> None:
+    data = bytearray(encode(tone(1, SAMPLE_RATE), SAMPLE_RATE))
+    struct.pack_into("<I", data, data.index(b"data") + 4, 0xFFFF_FFFF)
+    assert len(decode_audio(bytes(data))) == SAMPLE_RATE
+
+
+def test_refuses_nothing_at_all() -> None:
+    assert refused(b"").code == "audio.empty"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\0" * 4096, b"ID3\x04 an mp3", b"OggS" + bytes(60), b"<html><script>alert(1)</script></html>", b"RIFF", b"R"],
+)
+def test_refuses_what_is_no_recording(data: bytes) -> None:
+    assert refused(data).code == "audio.unknown-kind"
+
+
+def test_refuses_other_sounds_that_the_library_could_read() -> None:
+    assert refused(encode(tone(), kind="AIFF")).code == "audio.unknown-kind"
+    assert refused(encode(tone(), subtype="IMA_ADPCM")).code == "audio.encoding"
+
+
+def test_refuses_a_header_without_sound() -> None:
+    assert refused(encode(np.zeros((0, 1), np.float32))).code == "audio.empty"
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("kind", ["WAV", "FLAC"])
+def test_refuses_a_recording_that_is_cut_short(kind: str, kept: float) -> None:
+    data = encode(np.random.default_rng(0).normal(0, 0.1, (RATE * 5, 1)), kind=kind)
+    assert refused(data[: int(len(data) * kept)]).code in ("audio.cut-short", "audio.damaged")
+
+
+def test_refuses_a_wav_cut_inside_its_header() -> None:
+    assert refused(encode(tone())[:30]).code == "audio.cut-short"
+
+
+def test_refuses_a_flac_with_damaged_frames() -> None:
+    data = bytearray(encode(np.random.default_rng(0).normal(0, 0.1, (RATE * 5, 1)), kind="FLAC"))
+    data[len(data) // 2 : len(data) // 2 + 20_000] = b"\x55" * 20_000
+    assert refused(bytes(data)).code in ("audio.cut-short", "audio.damaged")
+
+
+def test_refuses_a_float_wav_with_values_that_are_no_sound() -> None:
+    samples = tone(1, SAMPLE_RATE)
+    samples[100] = np.nan
+    assert refused(encode(samples, SAMPLE_RATE, subtype="FLOAT")).code == "audio.damaged"
+
+
+def test_refuses_eight_channels() -> None:
+    assert refused(encode(tone(channels=8))).code == "audio.channels"
+
+
+@pytest.mark.parametrize("rate", [4_000, 192_000])
+def test_refuses_an_unusual_rate(rate: int) -> None:
+    assert refused(encode(tone(rate=rate), rate)).code == "audio.rate"
+
+
+def test_refuses_ten_hours_by_their_header_at_once() -> None:
+    data = encode(np.zeros((10 * 3600 * 8_000, 1), np.int16), 8_000, "FLAC")
+    assert len(data) < 2_000_000
+    begun = time.monotonic()
+    assert refused(data).code == "audio.too-long"
+    assert time.monotonic() - begun < 1
+
+
+def test_refuses_a_flac_that_hides_its_length() -> None:
+    data = bytearray(encode(np.zeros((300 * 8_000, 1), np.int16), 8_000, "FLAC"))
+    data[21] &= 0xF0  # STREAMINFO's 36 bits of total samples (RFC 9639, section 8.2): unknown
+    data[22:26] = bytes(4)
+    assert refused(bytes(data), AudioLimits(minutes=1)).code in ("audio.too-long", "audio.damaged")
+
+
+def test_refuses_more_bytes_than_a_site_takes() -> None:
+    assert refused(encode(tone()), AudioLimits(size_bytes=1000)).code == "audio.too-large"
+
+
+def test_stops_decoding_at_its_deadline() -> None:
+    ticks = iter(range(0, 1000, 50))
+    with pytest.raises(CaptureError) as caught:
+        decode_audio(encode(tone(30)), AudioLimits(decode_seconds=60), clock=lambda: next(ticks))
+    assert caught.value.code == "audio.slow"
+
+
+def test_says_that_nothing_was_said_in_an_hour_of_silence_quickly() -> None:
+    data = encode(np.zeros((3600 * SAMPLE_RATE, 1), np.int16), SAMPLE_RATE, "FLAC")
+    begun = time.monotonic()
+    assert refused(data).code == "audio.silent"
+    assert time.monotonic() - begun < 5
+
+
+def test_writes_no_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    decode_audio(encode(tone(3, channels=2), kind="FLAC"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_says_in_every_refusal_what_to_do() -> None:
+    for data in (b"", b"none", encode(tone(channels=8)), encode(tone())[:60]):
+        sentence = refused(data).public
+        assert sentence.endswith((".", "again."))
+        assert ":" in sentence or "Send" in sentence
