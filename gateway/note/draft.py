@@ -1,9 +1,10 @@
-"""Windows of material in, one-sentence statements out: the drafter with a text model.
+"""Material in, one-sentence statements out: the drafter with a text model.
 
-A small model keeps to the text over a page, not over an hour. So the material is cut into windows of about 240 words;
-each is read once and every section of the format asked of the same cache. A section is asked for only where the
-material speaks of such a thing; the model writes one sentence at a time and may end after each; what repeats is
-dropped. The plan is asked for once, over the whole material where the model can hold it: across windows it wanders.
+A small model keeps to the text over a page, not over an hour. So a conversation is cut into windows of about 240
+words; each is read once and every section of the format asked of the same cache. A section is asked for only where
+the clinician speaks of such a thing; the model writes one sentence at a time and may end after each; what repeats is
+dropped. The plan is asked for once, over the whole where the model can hold it: across windows it wanders. A
+clinician's own dictation or notes already say what each line is: see ``_write_notes``.
 
 Nothing is checked, cited or withheld here: that is ``note/evidence`` and ``note/risk``.
 """
@@ -13,32 +14,39 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from gateway.capture.material import Material, Segment
 from gateway.errors import DraftError
 from gateway.note.formats import NoteFormat, Section, SectionKind
-from gateway.note.prompt import Prompt, PromptSet, name_kind
+from gateway.note.place import Said, has_cue, place_lines
+from gateway.note.prompt import MaterialKind, Prompt, PromptSet, sort_segments
 from gateway.note.statement import DrafterInfo, Origin, Statement
 from gateway.note.textmodel import Bound, Cancelled, TextModel
+from gateway.note.wording import find_share, is_same
 
 FEWEST_WORDS = 8
 WINDOW_WORDS = 240
 REST_WORDS = 90  # a last window shorter than this joins the one before
 ANSWER_TOKENS = 500  # kept free for question and answer
 MOST_REPEATS = 2  # in a row: the model has nothing new to say
-SAME_SHARE = 0.8  # of a sentence's words in one before it: the same again
+STRAY_SHARE = 0.5  # of a sentence's words in the notes: with fewer, the model has left them
+DONE_SHARE = 0.8  # of the words of each line: there is nothing left to word
+WORDED_SHARE = 0.5  # of a line's words: with fewer, the line is given as it stands
 
 # Exactly one sentence: a full stop inside only in a number, a time, a title.
 SENTENCE = r"([^.\n\[\]?:]|[0-9][.:][0-9]|[ap]\.m\.|(Dr|Mr|Mrs|Ms)\. ){8,160}\."
 ANY_OPENING = "[A-Z0-9]"
+SENTENCE_END = re.compile(r"(?<=[.;!])(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the prompt and the segment it comes from."""
+    """One line of the prompt, what was said in it, and the segment it comes from."""
 
     text: str
-    segment: Segment
+    said: Said
+    segment: int
 
     @property
     def word_count(self) -> int:
@@ -64,22 +72,23 @@ class ModelDrafter:
         return DrafterInfo("model", self._model.name, self._model.sha256, self._prompts.sha256, note_format.sha256)
 
     def write(self, material: Material, note_format: NoteFormat, cancel: threading.Event) -> Iterator[Statement]:
-        """See ``Drafter``. Window by window, in each the sections in order; the plan last.
+        """See ``Drafter``. The conversation window by window, its plan last; then the notes section by section.
 
         Raises:
             DraftError: too little material, another language, or the model failed or ran past its deadline.
         """
         self._check_material(material)
-        prompt = self._prompts.prompts[name_kind(material.segments)]
-        lines = [Line(text, each) for each in material.segments for text in prompt.make_lines(each)]
+        segments = sort_segments(material.segments)
         bound = Bound(cancel, time.monotonic() + self._limit_seconds)
         given: list[Statement] = []
         try:
-            for part, sections in self._divide(lines, note_format, prompt):
-                for statement in self._write_part(part, sections, prompt, given, bound):
-                    numbered = replace(statement, number=len(given) + 1)
-                    given.append(numbered)
-                    yield numbered
+            for statement in chain(
+                self._write_conversation(segments[MaterialKind.CONVERSATION], note_format, given, bound),
+                self._write_notes(segments[MaterialKind.NOTES], note_format, given, bound),
+            ):
+                numbered = replace(statement, number=len(given) + 1)
+                given.append(numbered)
+                yield numbered
         except Cancelled:
             return
 
@@ -97,60 +106,115 @@ class ModelDrafter:
                 "draft-too-little", "There is too little to draft from; dictate or type a few sentences first."
             )
 
-    def _divide(
-        self, lines: Sequence[Line], note_format: NoteFormat, prompt: Prompt
-    ) -> Iterator[tuple[Sequence[Line], list[Section]]]:
-        """What is read together, and which sections are asked of it."""
-        windows = cut_windows(lines)
-        whole = prompt.make_text([line.text for line in lines])
-        at_the_end = [section for section in note_format.sections if section.kind is SectionKind.PLANNED]
-        if len(windows) == 1 or self._model.count_tokens(whole) + ANSWER_TOKENS > self._model.room:
-            at_the_end = []
+    def _write_conversation(
+        self, segments: Sequence[Segment], note_format: NoteFormat, given: Sequence[Statement], bound: Bound
+    ) -> Iterator[Statement]:
+        """Each window with the sections that it has cues for; the plan over the whole if the model can hold it."""
+        prompt = self._prompts.prompts[MaterialKind.CONVERSATION]
+        lines = [
+            Line(text, Said(each.text, each.speaker, each.source), each.number)
+            for each in segments
+            for text in prompt.make_lines(each.text, each.speaker)
+        ]
+        windows = cut_windows(lines, overlap=1)
+        whole = self._model.count_tokens(_join(prompt, lines))
+        at_once = len(windows) > 1 and whole + ANSWER_TOKENS <= self._model.room
+        plans = [each for each in note_format.sections if each.kind is SectionKind.PLANNED]
         for window in windows:
-            yield window, [section for section in note_format.sections if section not in at_the_end]
-        if at_the_end:
-            yield lines, at_the_end
+            wanted = [each for each in note_format.sections if not (at_once and each in plans)]
+            yield from self._write_window(prompt, window, wanted, given, bound)
+        if at_once:
+            yield from self._write_window(prompt, lines, plans, given, bound)
 
-    def _write_part(
+    def _write_window(
         self,
-        part: Sequence[Line],
-        sections: Sequence[Section],
         prompt: Prompt,
+        lines: Sequence[Line],
+        sections: Sequence[Section],
         given: Sequence[Statement],
         bound: Bound,
     ) -> Iterator[Statement]:
-        segments = list({line.segment.number: line.segment for line in part}.values())
-        asked = [section for section in sections if prompt.is_cued(section, segments)]
-        if not asked:
+        said = [line.said for line in lines]
+        sections = [section for section in sections if has_cue(section, said, prompt)]
+        if not sections:
             return
-        self._model.read(prompt.system, prompt.make_text([line.text for line in part]), bound)
-        hints = tuple(segment.number for segment in segments)
-        for section in asked:
-            opening = prompt.choose_opening(section)
+        self._model.read(prompt.system, _join(prompt, lines), bound)
+        hints = tuple(dict.fromkeys(line.segment for line in lines))
+        for section in sections:
             self._model.ask(prompt.make_question(section), f"{section.title}:\n", bound)
-            for text in self._write_section(section, opening, prompt, given, bound):
-                yield Statement(0, section.id, text, Origin.MODEL, hints)
+            sentences = islice(self._write_sentences(section.opening, prompt, given, bound), section.most)
+            for sentence in sentences:
+                yield Statement(0, section.id, sentence, Origin.MODEL, hints)
 
-    def _write_section(
-        self, section: Section, opening: str, prompt: Prompt, given: Sequence[Statement], bound: Bound
-    ) -> Iterator[str]:
+    def _write_notes(
+        self, segments: Sequence[Segment], note_format: NoteFormat, given: Sequence[Statement], bound: Bound
+    ) -> Iterator[Statement]:
+        """Each kind of line for itself: the clinician has said what it is, the model only words it.
+
+        Asked of the whole, a small model writes the first facts under every heading and leaves the last ones out;
+        asked for more than there is, it invents. So its answer ends where it has worded all its lines or left them,
+        and a line that it did not word is given as it stands: these are the clinician's own words.
+        """
+        prompt = self._prompts.prompts[MaterialKind.NOTES]
+        for section, kind, lines in group_notes(segments, note_format, prompt):
+            for window in cut_windows(lines, overlap=0):
+                texts = [line.text for line in window]
+                self._model.read(prompt.system, _join(prompt, window), bound)
+                self._model.ask(prompt.make_question(section), f"{section.title}:\n", bound)
+                hints = tuple(dict.fromkeys(line.segment for line in window))
+                worded: list[str] = []
+                for sentence in self._write_sentences(prompt.openings.get(kind, ""), prompt, given, bound):
+                    if find_share(sentence, texts) < STRAY_SHARE:
+                        break
+                    worded.append(sentence)
+                    yield Statement(0, section.id, sentence, Origin.MODEL, hints)
+                    if all(find_share(text, worded) >= DONE_SHARE for text in texts):
+                        break
+                for line in window:
+                    if find_share(line.text, worded) < WORDED_SHARE:
+                        yield Statement(0, section.id, line.text, Origin.MATERIAL, (line.segment,))
+
+    def _write_sentences(self, opening: str, prompt: Prompt, given: Sequence[Statement], bound: Bound) -> Iterator[str]:
+        """The answer's sentences until the model ends it or has nothing new to say."""
         pattern = (opening or ANY_OPENING) + SENTENCE
-        repeats = written = 0
-        while written < section.most and repeats < MOST_REPEATS:
-            text = self._model.write_sentence(pattern, may_end=written + repeats > 0, bound=bound)
+        may_end, repeats = False, 0
+        while repeats < MOST_REPEATS:
+            text = self._model.write_sentence(pattern, may_end, bound)
+            may_end = True
             if text is None or prompt.none.match(text.removeprefix(opening)):
                 return
             if not text or any(is_same(text, other.text) for other in given):
                 repeats += 1
                 continue
             repeats = 0
-            written += 1
             yield text
 
 
-def cut_windows(lines: Sequence[Line]) -> list[Sequence[Line]]:
-    """Cut into windows of about ``WINDOW_WORDS``; each begins with the last line of the one before, so that an answer
-    keeps its question."""
+def group_notes(
+    segments: Sequence[Segment], note_format: NoteFormat, prompt: Prompt
+) -> list[tuple[Section, SectionKind, list[Line]]]:
+    """The sentences of notes by the section and the kind they belong to, in the order of the format."""
+    sentences = [
+        (Said(text, segment.speaker, segment.source), segment.number)
+        for segment in segments
+        for text in re.split(SENTENCE_END, segment.text)
+        if text.strip()
+    ]
+    groups: dict[tuple[str, SectionKind], list[Line]] = {
+        (section.id, kind): [] for section in note_format.sections for kind in SectionKind
+    }
+    places = place_lines([said for said, _ in sentences], note_format, prompt)
+    for (said, number), place in zip(sentences, places, strict=True):
+        for text in prompt.make_lines(place.text, said.speaker):
+            groups[place.section.id, place.kind].append(Line(text, said, number))
+    return [
+        (note_format.find_section(section_id), kind, lines) for (section_id, kind), lines in groups.items() if lines
+    ]
+
+
+def cut_windows(lines: Sequence[Line], overlap: int) -> list[Sequence[Line]]:
+    """Cut into windows of about ``WINDOW_WORDS``; each begins with the last ``overlap`` lines of the one before, so
+    that an answer keeps its question."""
     windows: list[Sequence[Line]] = []
     start = 0
     while start < len(lines):
@@ -160,21 +224,10 @@ def cut_windows(lines: Sequence[Line]) -> list[Sequence[Line]]:
             end += 1
         if sum(line.word_count for line in lines[end:]) < REST_WORDS:
             end = len(lines)
-        windows.append(lines[max(0, start - 1) : end])
+        windows.append(lines[max(0, start - overlap) : end])
         start = end
     return windows
 
 
-def is_same(text: str, other: str) -> bool:
-    """Does ``other`` already hold nearly every word of ``text`` that carries meaning?"""
-    words = _find_words(text)
-    return len(words & _find_words(other)) >= SAME_SHARE * len(words)
-
-
-def _find_words(text: str) -> set[str]:
-    """Numbers, and words of more than three letters, which leaves out most of those that only join."""
-    found = re.findall(r"\d+(?:[.:]\d+)?|[^\W\d_]+", text.lower())
-    return {word for word in found if word[0].isdigit() or (len(word) > 3 and word not in _SUBJECTS)}
-
-
-_SUBJECTS = {"patient", "clinician", "client"}
+def _join(prompt: Prompt, lines: Sequence[Line]) -> str:
+    return prompt.make_text([line.text for line in lines])

@@ -32,10 +32,10 @@ class SectionKind(StrEnum):
 class Section:
     """One section of a format.
 
-    ``ask`` completes "Write the … section of the progress note: …" for a conversation, ``ask_notes`` for a
-    clinician's own dictation or notes. ``opening`` are words that each sentence must begin with (empty: any).
-    ``cues`` are the site's own patterns beside those of ``kind``; ``headings`` are what a clinician writes above it.
-    ``most`` is the largest number of statements asked of one window. ``takes_risk`` marks the section in which lines
+    ``ask`` completes "Write the … section of the progress note: …", asked of a conversation; ``opening`` are words
+    that each sentence must then begin with (empty: any), ``most`` the largest number of statements from one window.
+    ``cues`` and ``headings`` are the site's own beside those of ``kind`` and ``title``: patterns that say that a line
+    belongs here, and what a clinician writes above such lines. ``takes_risk`` marks the section in which lines
     that speak of risk are quoted: exactly one of a format.
     """
 
@@ -43,9 +43,7 @@ class Section:
     title: str
     kind: SectionKind
     ask: str
-    ask_notes: str
     opening: str = ""
-    opening_notes: str = ""
     cues: tuple[re.Pattern[str], ...] = ()
     headings: tuple[str, ...] = ()
     most: int = 5
@@ -101,9 +99,7 @@ class _SectionPart(_Part):
     title: Text
     kind: SectionKind
     ask: Text
-    ask_notes: str = Field("", max_length=300, description="empty: as ask")
     opening: Opening = ""
-    opening_notes: Opening = ""
     cues: tuple[Pattern, ...] = ()
     headings: tuple[Text, ...] = ()
     most: int = Field(5, ge=1, le=12)
@@ -131,9 +127,7 @@ def _make_section(part: _SectionPart) -> Section:
         title=part.title,
         kind=part.kind,
         ask=part.ask,
-        ask_notes=part.ask_notes.strip() or part.ask,
         opening=part.opening,
-        opening_notes=part.opening_notes,
         cues=tuple(re.compile(pattern, re.IGNORECASE) for pattern in part.cues),
         headings=(part.title, *part.headings),
         most=part.most,

@@ -45,6 +45,7 @@ class LlamaTextModel:
         self._threads = threads or len(os.sched_getaffinity(0))
         self._room = min(room, weights.trained_room)
         self._context: _Context | None = None
+        self._head: list[int] = []  # the tokens of the instruction, at the head of the cache
         self._mark = 0  # the cache holds the text that was read up to here
         self._pending: list[int] = []  # tokens of the answer that the model has not seen yet
         self._closing = threading.Event()
@@ -70,15 +71,19 @@ class LlamaTextModel:
         """See ``TextModel``."""
         with self._hold() as context:
             marks = self._weights.marks
-            context.cut(0)
-            self._mark, self._pending = 0, []
-            tokens = [
+            head = [
                 *self._weights.tokenise_marks(marks.before_system, begins=True),
                 *self._weights.tokenise_text(instruction),
                 *self._weights.tokenise_marks(marks.before_user),
-                *self._weights.tokenise_text(text),
             ]
-            self._read_tokens(context, tokens, bound)
+            self._pending = []
+            if head == self._head and context.position >= len(head):
+                context.cut(len(head))  # the same instruction as before need not be read again
+            else:
+                context.cut(0)
+                self._read_tokens(context, head, bound)
+                self._head = head
+            self._read_tokens(context, self._weights.tokenise_text(text), bound)
             self._mark = context.position
 
     def ask(self, question: str, heading: str, bound: Bound) -> None:

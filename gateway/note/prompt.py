@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from gateway.capture.material import Segment, Source, Speaker
 from gateway.configuration import read_toml
 from gateway.errors import DraftError
-from gateway.note.formats import Section, SectionKind
+from gateway.note.formats import Opening, Section, SectionKind
 
 FOLDER = Path(__file__).parent / "prompts"
 LINE_CHARACTERS = 900  # a longer segment becomes several lines: a window must be able to end somewhere
@@ -31,15 +31,24 @@ class MaterialKind(StrEnum):
     NOTES = "notes"
 
 
-def name_kind(segments: Iterable[Segment]) -> MaterialKind:
-    """Notes if the clinician alone speaks; a conversation as soon as anybody else may."""
-    alone = all(segment.speaker is Speaker.CLINICIAN for segment in segments)
-    return MaterialKind.NOTES if alone else MaterialKind.CONVERSATION
+def sort_segments(segments: Iterable[Segment]) -> dict[MaterialKind, list[Segment]]:
+    """What of the material is a conversation and what the clinician's own notes.
+
+    All of it is notes where the clinician alone speaks; as soon as anybody else may, only what she observed is.
+    """
+    given = list(segments)
+    alone = all(segment.speaker is Speaker.CLINICIAN for segment in given)
+    sorted_segments: dict[MaterialKind, list[Segment]] = {kind: [] for kind in MaterialKind}
+    for segment in given:
+        own = alone or segment.source is Source.OBSERVATION
+        sorted_segments[MaterialKind.NOTES if own else MaterialKind.CONVERSATION].append(segment)
+    return sorted_segments
 
 
 def _check_ask(text: str) -> str:
-    if {name for name in re.findall(r"{(\w*)}", text)} != {"section", "ask"}:
-        raise ValueError("must hold {section} and {ask}, and no other name in braces")
+    names = set(re.findall(r"{(\w*)}", text))
+    if "section" not in names or names - {"section", "ask"}:
+        raise ValueError("must hold {section}, may hold {ask}, and no other name in braces")
     return text
 
 
@@ -65,7 +74,6 @@ class _Marks(_Part):
     clinician: Mark
     patient: Mark
     unknown: Mark
-    observation: Mark
 
 
 class _Address(_Part):
@@ -73,7 +81,9 @@ class _Address(_Part):
     lead: Words
     ask: Ask
     marks: _Marks
-    cues: dict[SectionKind, Pattern] = Field(default_factory=dict)
+    cues: dict[SectionKind, Pattern]
+    headings: dict[SectionKind, tuple[Words, ...]] = Field(default_factory=dict)
+    openings: dict[SectionKind, Opening] = Field(default_factory=dict)
 
 
 class _PromptPart(_Part):
@@ -84,14 +94,20 @@ class _PromptPart(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """How the model is addressed about one kind of material. ``cues`` are searched in a lower-cased line."""
+    """How the model is addressed about one kind of material, and by what its lines show where they belong.
+
+    ``cues`` are tried in order, in a lower-cased line. ``headings`` are what a clinician writes above lines,
+    ``openings`` the words that a sentence about lines of a kind must begin with.
+    """
 
     kind: MaterialKind
     system: str
     lead: str
     question: str
-    marks: dict[Speaker | Source, str]
+    marks: dict[Speaker, str]
     cues: dict[SectionKind, re.Pattern[str]]
+    headings: dict[SectionKind, tuple[str, ...]]
+    openings: dict[SectionKind, str]
     none: re.Pattern[str]
 
     def make_text(self, lines: Sequence[str]) -> str:
@@ -100,29 +116,12 @@ class Prompt:
 
     def make_question(self, section: Section) -> str:
         """The end of the user's turn."""
-        ask = section.ask_notes if self.kind is MaterialKind.NOTES else section.ask
-        return "\n" + self.question.format(section=section.title, ask=ask)
+        return "\n" + self.question.format(section=section.title, ask=section.ask)
 
-    def choose_opening(self, section: Section) -> str:
-        """The words that each sentence of the section must begin with; empty: any."""
-        return section.opening_notes if self.kind is MaterialKind.NOTES else section.opening
-
-    def is_cued(self, section: Section, segments: Iterable[Segment]) -> bool:
-        """Do the segments speak of what the section is for? Asked without a cue, a model invents.
-
-        In a conversation only what may be the clinician's lines count: a patient's "I think" is no conclusion.
-        """
-        patterns = [*section.cues, *([self.cues[section.kind]] if section.kind in self.cues else [])]
-        if not patterns:
-            return True
-        heard = [segment.text.lower() for segment in segments if segment.speaker is not Speaker.PATIENT]
-        return any(pattern.search(text) for pattern in patterns for text in heard)
-
-    def make_lines(self, segment: Segment) -> list[str]:
-        """A segment as the model reads it: one line, or several if it is very long."""
-        text = " ".join("".join(sign if sign.isprintable() else " " for sign in segment.text).split())
-        mark = self.marks[Source.OBSERVATION if segment.source is Source.OBSERVATION else segment.speaker]
-        return [mark + piece for piece in _split_text(text)]
+    def make_lines(self, text: str, speaker: Speaker) -> list[str]:
+        """What one person said, as the model reads it: one line, or several if it is very long."""
+        plain = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+        return [self.marks[speaker] + piece for piece in _split_text(plain)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +158,13 @@ def read_prompts(language: str = "en", folder: Path = FOLDER) -> PromptSet:
 
 
 def _make_prompt(kind: MaterialKind, part: _Address, none: re.Pattern[str]) -> Prompt:
-    marks: dict[Speaker | Source, str] = {
+    marks = {
         Speaker.CLINICIAN: part.marks.clinician,
         Speaker.PATIENT: part.marks.patient,
         Speaker.UNKNOWN: part.marks.unknown,
-        Source.OBSERVATION: part.marks.observation,
     }
     cues = {key: re.compile(pattern) for key, pattern in part.cues.items()}
-    return Prompt(kind, part.system, part.lead, part.ask, marks, cues, none)
+    return Prompt(kind, part.system, part.lead, part.ask, marks, cues, part.headings, part.openings, none)
 
 
 def _split_text(text: str) -> list[str]:

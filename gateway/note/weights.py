@@ -6,6 +6,7 @@ loaded is only read from then on. Never holds anything of a patient but for the 
 """
 
 import ctypes
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,8 @@ class Weights:
 
     name: str
     sha256: str
-    model: object
-    vocabulary: object
+    model: llama_cpp.llama_model_p
+    vocabulary: llama_cpp.llama_vocab_p
     vocabulary_size: int
     trained_room: int
     marks: ChatMarks
@@ -120,7 +121,7 @@ def load_weights(path: Path, sha256: str = "", repack: bool = True) -> Weights:
         vocabulary_size=llama_cpp.llama_vocab_n_tokens(vocabulary),
         trained_room=llama_cpp.llama_model_n_ctx_train(model),
         marks=marks,
-        words=lltokenizer_from_vocab(vocabulary),
+        words=_read_words(vocabulary),
     )
 
 
@@ -146,7 +147,13 @@ def read_chat_marks(template: bytes | None) -> ChatMarks:
     return ChatMarks(before_system, before_user, before_answer)
 
 
-def _read_name(model: object) -> str:
+def _read_words(vocabulary: llama_cpp.llama_vocab_p) -> llguidance.LLTokenizer:
+    with warnings.catch_warnings():  # llguidance 1.9 still asks for token attributes by their old name
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return lltokenizer_from_vocab(vocabulary)
+
+
+def _read_name(model: llama_cpp.llama_model_p) -> str:
     value = ctypes.create_string_buffer(200)
     size = llama_cpp.llama_model_meta_val_str(model, b"general.name", value, len(value))
     return value.value.decode("utf-8", "replace") if size > 0 else ""

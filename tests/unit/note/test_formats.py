@@ -52,7 +52,6 @@ def test_a_site_adds_its_own_format(tmp_path: Path) -> None:
     note_format = read_formats(write(tmp_path, GOOD).parent)["short"]
 
     assert note_format.id == "short"
-    assert note_format.sections[0].ask_notes == "what was told", "without ask_notes, ask serves for both"
     assert note_format.sections[0].headings == ("All",)
     with pytest.raises(KeyError):
         note_format.find_section("plan")
