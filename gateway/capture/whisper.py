@@ -92,14 +92,6 @@ class WhisperTranscriber:
         return TranscriberInfo("model", self._model.name, self._language, self._model.sha256)
 
     def transcribe(self, samples: Samples, cancel: threading.Event, on_progress: OnProgress) -> Iterator[Segment]:
-        with self._lock:
-            yield from self._transcribe(samples, cancel, on_progress)
-
-    def close(self) -> None:
-        with self._lock:
-            self._pipeline = None
-
-    def _transcribe(self, samples: Samples, cancel: threading.Event, on_progress: OnProgress) -> Iterator[Segment]:
         pipeline = self._open()
         pieces = gather_pieces(_find_speech(samples, cancel))
         number = 0
@@ -108,10 +100,11 @@ class WhisperTranscriber:
                 return
             deadline = self._clock() + self._piece_deadline_seconds
             heard = self._hear(pipeline, piece.cut_from(samples))
+            late = self._clock() > deadline
             for segment in read_sentences(heard, piece, number + 1):
                 number = segment.number
                 yield segment
-            if self._clock() > deadline:
+            if late:
                 raise CaptureError(
                     "speech.deadline",
                     "The speech model is too slow on this machine now: keep what was heard and type the rest, "
