@@ -6,7 +6,13 @@ from urllib.parse import parse_qsl, urlsplit
 from gateway.sandbox.fhir.backend import FHIR_JSON, FhirBackend, FhirReply, FhirRequest, Resource, write_json
 from gateway.sandbox.fhir.outcome import build_outcome
 
-_JSON = {"Content-Type": FHIR_JSON, "Accept": "application/fhir+json", "Prefer": "return=representation"}
+_JSON = {
+    "Content-Type": FHIR_JSON,
+    "Accept": "application/fhir+json",
+    "Prefer": "return=representation",
+    # HAPI answers a repeated search from its cache for a minute unless it is asked not to.
+    "Cache-Control": "no-cache",
+}
 
 
 class FhirRefused(Exception):

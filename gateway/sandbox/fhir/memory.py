@@ -2,40 +2,46 @@
 
 In: ``FhirRequest``. Out: ``FhirReply``. Where R4 leaves a choice it does as HAPI 8.8 does: 409 for a stale If-Match,
 200 for deleting what is not there, no new version for an update that changes nothing, ids of digits are the server's,
-references have to exist, lose their version, and what is
-pointed to can't be deleted. Knows nothing of users and tokens.
+references have to exist and lose their version, and what is pointed to can't be deleted. Knows nothing of users and
+tokens.
 """
 
 import base64
-import copy
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.sandbox.fhir.backend import FHIR_JSON, FhirReply, FhirRequest, Resource, write_json
 from gateway.sandbox.fhir.capability import build_capability
-from gateway.sandbox.fhir.dates import read_span
+from gateway.sandbox.fhir.headers import (
+    PRESENTATION,
+    check_format,
+    check_read_query,
+    is_unchanged,
+    read_body,
+    read_form,
+    read_if_match,
+    read_since,
+    wants_fhir,
+)
 from gateway.sandbox.fhir.interaction import Interaction, Kind, read_interaction
 from gateway.sandbox.fhir.matching import match_criterion, references_of, sort_key
 from gateway.sandbox.fhir.outcome import Refusal, build_outcome, write_refusal
 from gateway.sandbox.fhir.parameters import COMMON
 from gateway.sandbox.fhir.query import Query, read_query
+from gateway.sandbox.fhir.revision import keep_labels, same_content, unpin_references
 from gateway.sandbox.fhir.store import Store, Version
 from gateway.sandbox.fhir.validation import (
     STORED_TYPES,
     find_references,
-    read_resource,
     split_reference,
-    unpin_references,
 )
-
-_JSON_TYPES = {"application/fhir+json", "application/json", "text/json", "application/json+fhir"}
-_PRESENTATION = {"_format", "_pretty"}
 
 
 def read_clock() -> datetime:
+    """Now, in UTC."""
     return datetime.now(UTC)
 
 
@@ -67,7 +73,9 @@ class MemoryBackend:
             known = ", ".join(sorted(STORED_TYPES))
             raise Refusal(404, "not-supported", f"Unknown resource type {asked.type}; this server knows {known}.")
         if asked.kind in (Kind.READ, Kind.VREAD):
-            _check_read_query(request)
+            check_read_query(request)
+        if asked.type != "Binary":
+            check_format(request)
         match asked.kind:
             case Kind.CAPABILITIES:
                 return _reply(200, self._capability)
@@ -93,9 +101,9 @@ class MemoryBackend:
         if version.resource is None:
             gone = Refusal(410, "deleted", f"{version.type}/{version.id} was deleted at {version.when.isoformat()}.")
             return write_refusal(gone, {"Location": f"{self.base_url}/{version.path}"})
-        if asked.kind is Kind.READ and _is_unchanged(request, version):
+        if asked.kind is Kind.READ and is_unchanged(request, version):
             return FhirReply(304, {"ETag": version.etag})
-        if version.type == "Binary" and not _wants_fhir(request):
+        if version.type == "Binary" and not wants_fhir(request):
             return _reply_raw(version)
         return _reply(200, version.resource, self._describe(version))
 
@@ -117,9 +125,9 @@ class MemoryBackend:
         if not versions:
             raise Refusal(404, "not-found", f"{type_}/{id_} is not known.")
         for name, _ in request.query:
-            if name not in {*_PRESENTATION, "_count", "_offset", "_since"}:
+            if name not in {*PRESENTATION, "_count", "_offset", "_since"}:
                 raise Refusal(400, "not-supported", f"History does not take the parameter {name[:40]}.")
-        since = [_read_moment(value) for name, value in request.query if name == "_since"]
+        since = [read_since(value) for name, value in request.query if name == "_since"]
         paging = read_query(type_, ((n, v) for n, v in request.query if n in ("_count", "_offset")))
         versions = [v for v in versions if all(v.when >= moment for moment in since)]
         page = versions[paging.offset : paging.offset + paging.count]
@@ -155,7 +163,7 @@ class MemoryBackend:
         assert asked.type is not None
         pairs = request.query
         if request.method == "POST":
-            pairs += _read_form(request)
+            pairs += read_form(request)
         query = read_query(asked.type, pairs)
         snapshot = self._store.sequence if query.snapshot is None else query.snapshot
         found = self._find(query, snapshot)
@@ -217,7 +225,7 @@ class MemoryBackend:
 
     def _create(self, request: FhirRequest, asked: Interaction) -> FhirReply:
         assert asked.type is not None
-        resource = _read_body(request, asked.type)
+        resource = read_body(request, asked.type)
         condition = request.header("if-none-exist")
         if condition:
             existing = self._find_existing(asked.type, condition)
@@ -241,13 +249,13 @@ class MemoryBackend:
 
     def _update(self, request: FhirRequest, asked: Interaction) -> FhirReply:
         type_, id_ = _name(asked)
-        resource = _read_body(request, type_)
+        resource = read_body(request, type_)
         if "id" not in resource:
             raise Refusal(400, "value", "The body of an update must hold the id of its address.")
         if resource["id"] != id_:
             raise Refusal(400, "value", "The id in the body is not the id of the address.")
         latest = self._store.latest(type_, id_)
-        wanted = _read_if_match(request)
+        wanted = read_if_match(request)
         if latest is None and id_.isdigit():
             raise Refusal(400, "value", "Ids that clients choose must hold at least one that is no digit.")
         if latest is not None and wanted is not None and wanted != latest.number:
@@ -255,8 +263,8 @@ class MemoryBackend:
         self._check_references(resource)
         resource = unpin_references(resource)
         if latest is not None and latest.resource is not None:
-            resource = _keep_labels(latest.resource, resource)
-        if latest is not None and latest.resource is not None and _same_content(latest.resource, resource):
+            resource = keep_labels(latest.resource, resource)
+        if latest is not None and latest.resource is not None and same_content(latest.resource, resource):
             return self._reply_written(request, 200, latest)
         fresh = latest is None or latest.resource is None
         version = self._store.add(type_, id_, "POST" if latest is None else "PUT", self._clock(), resource)
@@ -334,17 +342,6 @@ def _reply(status: int, resource: Resource, headers: dict[str, str] | None = Non
     return FhirReply(status, {"Content-Type": FHIR_JSON, **(headers or {})}, write_json(resource))
 
 
-def _is_unchanged(request: FhirRequest, version: Version) -> bool:
-    """Conditional read (https://hl7.org/fhir/R4/http.html#cread)."""
-    if known := request.header("if-none-match"):
-        return known == version.etag
-    try:
-        since = parsedate_to_datetime(request.header("if-modified-since") or "")
-    except (TypeError, ValueError):
-        return False
-    return version.when.replace(microsecond=0) <= since.astimezone(UTC)
-
-
 def _reply_raw(version: Version) -> FhirReply:
     """A Binary's own content, as an attachment so that no browser runs it in the sandbox's origin."""
     resource = version.resource or {}
@@ -355,74 +352,3 @@ def _reply_raw(version: Version) -> FhirReply:
         "ETag": version.etag,
     }
     return FhirReply(200, headers, base64.b64decode(resource.get("data", "")))
-
-
-def _wants_fhir(request: FhirRequest) -> bool:
-    """Whether a Binary is to come as a resource; without such a wish it comes as its own content."""
-    formats = [value for name, value in request.query if name == "_format"]
-    return "fhir+json" in (request.header("accept") or "").lower() or any("json" in value for value in formats)
-
-
-def _check_read_query(request: FhirRequest) -> None:
-    for name, _ in request.query:
-        if name not in _PRESENTATION:
-            raise Refusal(400, "not-supported", f"A read does not take the parameter {name[:40]}.")
-
-
-def _read_body(request: FhirRequest, type_: str) -> Resource:
-    content_type = (request.header("content-type") or "").split(";")[0].strip().lower()
-    if content_type in _JSON_TYPES:
-        return read_resource(request.body, type_)
-    if type_ == "Binary" and content_type and request.method == "POST" and "fhir" not in content_type:
-        return {"resourceType": type_, "contentType": content_type, "data": base64.b64encode(request.body).decode()}
-    raise Refusal(400, "not-supported", "This server takes Content-Type application/fhir+json only.")
-
-
-def _read_form(request: FhirRequest) -> tuple[tuple[str, str], ...]:
-    content_type = (request.header("content-type") or "").split(";")[0].strip().lower()
-    if request.body and content_type != "application/x-www-form-urlencoded":
-        raise Refusal(400, "not-supported", "POST _search takes a form (application/x-www-form-urlencoded).")
-    try:
-        return tuple(parse_qsl(request.body.decode(), keep_blank_values=True))
-    except (UnicodeDecodeError, ValueError) as error:
-        raise Refusal(400, "structure", "The form is not readable.") from error
-
-
-def _read_if_match(request: FhirRequest) -> int | None:
-    value = request.header("if-match")
-    if value is None:
-        return None
-    match = re.fullmatch(r'(?:W/)?"?(\d{1,9})"?', value.strip())
-    if not match:
-        raise Refusal(400, "value", 'If-Match needs the ETag of a version: W/"1".')
-    return int(match.group(1))
-
-
-def _read_moment(value: str) -> datetime:
-    try:
-        return read_span(value).start
-    except ValueError as error:
-        raise Refusal(400, "value", "_since needs an instant.") from error
-
-
-def _keep_labels(stored: Resource, sent: Resource) -> Resource:
-    """Tags and security labels stay through an update that does not name them (R4, resource.html#Meta)."""
-    meta = dict(sent.get("meta", {}))
-    for name in ("security", "tag"):
-        old, new = stored.get("meta", {}).get(name, []), meta.get(name, [])
-        codes = {(label.get("system"), label.get("code")) for label in new}
-        kept = [label for label in old if (label.get("system"), label.get("code")) not in codes]
-        if kept or new:
-            meta[name] = kept + new
-    return sent | ({"meta": meta} if meta else {})
-
-
-def _same_content(stored: Resource, sent: Resource) -> bool:
-    return _strip_version(stored) == _strip_version(sent)
-
-
-def _strip_version(resource: Resource) -> Resource:
-    plain = copy.copy(resource)
-    meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
-    plain.pop("meta", None)
-    return plain | ({"meta": meta} if meta else {})

@@ -81,7 +81,7 @@ def read_query(type_: str, pairs: Iterable[tuple[str, str]]) -> Query:
                     raise Refusal(400, "not-supported", "_summary is taken as count or false only.")
                 count = 0 if value == "count" else count
             case "_offset":
-                offset = _read_number(name, value)
+                offset = max(_read_number(name, value), 0)
             case "_snapshot":
                 snapshot = _read_number(name, value)
             case "_sort":

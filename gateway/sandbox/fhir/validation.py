@@ -77,20 +77,6 @@ def split_reference(reference: str) -> tuple[str, str] | None:
     return (match.group(1), match.group(2)) if match else None
 
 
-def unpin_references(value: Any) -> Any:
-    """A copy whose references name no version: HAPI strips it on storing, so that they follow the resource."""
-    match value:
-        case dict():
-            copied = {name: unpin_references(child) for name, child in value.items()}
-            if isinstance(copied.get("reference"), str) and (parts := split_reference(copied["reference"])):
-                copied["reference"] = "/".join(parts)
-            return copied
-        case list():
-            return [unpin_references(child) for child in value]
-        case _:
-            return value
-
-
 def _parse_object(body: bytes) -> Resource:
     if not body.strip():
         raise Refusal(400, "structure", "The body is empty; a resource was expected.")

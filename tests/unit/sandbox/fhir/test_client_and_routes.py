@@ -122,6 +122,15 @@ async def test_every_method_and_path_is_answered_with_an_outcome(backend):
         assert large.status_code == 413
 
 
+async def test_a_format_that_is_not_spoken_is_406(backend):
+    await FhirClient(backend).update({"resourceType": "Patient", "id": "anna"})
+    for accept, status in [("application/fhir+xml", 406), ("application/fhir+xml, */*;q=0.1", 200), ("*/*", 200)]:
+        reply = await backend.handle(FhirRequest("GET", "Patient/anna", headers={"Accept": accept}))
+        assert reply.status == status
+    xml = await backend.handle(FhirRequest("GET", "Patient", (("_format", "xml"),)))
+    assert xml.status == 406
+
+
 def test_capability_statement_shows_where_to_authorize():
     statement = build_capability("http://127.0.0.1/fhir", read_clock(), "http://127.0.0.1/auth")
     security = statement["rest"][0]["security"]

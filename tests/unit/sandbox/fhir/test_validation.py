@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from gateway.sandbox.fhir.outcome import Refusal
+from gateway.sandbox.fhir.revision import unpin_references
 from gateway.sandbox.fhir.validation import (
     MAX_SIZE_BYTES,
     STORED_TYPES,
     check_resource,
     find_references,
     read_resource,
-    unpin_references,
 )
 
 EXAMPLES = Path(__file__).parents[5] / "shared" / "data" / "fhir-r4-examples"
