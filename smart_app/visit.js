@@ -173,11 +173,7 @@ export class Visit extends EventTarget {
     this.#events?.close();
     const events = new EventSource(visitUrl("api/events"));
     this.#events = events;
-    let opened = false;
-    events.addEventListener("open", () => {
-      if (opened) void this.read(); // a change may have passed while the line was down
-      opened = true;
-    });
+    events.addEventListener("open", () => void this.read()); // a change may have passed before the line was up
     events.addEventListener("changed", () => void this.read());
     events.addEventListener("error", () => {
       if (this.#events !== events) return;

@@ -10,7 +10,7 @@ export class AttestForm extends HTMLElement {
   #visit;
   #unsavedEdits;
   #title = make("h3", { id: makeId() }, words.attest.title);
-  #head = make("dl", { class: "head", "aria-label": words.attest.head });
+  #head = make("dl", { class: "head" });
   #made = make("p", { dir: "auto" });
   #box = make("input", { type: "checkbox", id: makeId(), autocomplete: "off" });
   #sentence = make("label", { for: this.#box.id, dir: "auto" });
@@ -35,8 +35,8 @@ export class AttestForm extends HTMLElement {
     this.setAttribute("aria-labelledby", this.#title.id);
     this.append(
       this.#title,
-      this.#head,
-      make("div", { class: "made" }, make("h4", {}, words.attest.made), this.#made),
+      make("div", { class: "part" }, make("h4", {}, words.attest.head), this.#head),
+      make("div", { class: "part made" }, make("h4", {}, words.attest.made), this.#made),
       make("p", { class: "check" }, this.#box, this.#sentence),
       make("div", { class: "row" }, this.#file, this.#why),
     );

@@ -109,7 +109,7 @@ export class ChooseWay extends HTMLElement {
 function updateWay(row, way, view) {
   const [choose, , needs, why] = row.children;
   setAttributes(row, { class: way.offered ? "way" : "way way-off" });
-  setAttributes(choose, { class: way.offered ? "primary" : "", disabled: !way.offered });
+  setAttributes(choose, { class: way.offered ? "way-button" : "", disabled: !way.offered });
   const labels = way.needs.map((need) => view.consents.find(({ activity }) => activity === need)?.label ?? need);
   setText(
     needs,

@@ -55,7 +55,7 @@ function updateLight(row, consent) {
 function describeGrounds(consent) {
   const parts = [make("p", { dir: "auto" }, consent.words)];
   if (consent.until) parts.push(make("p", {}, `${words.consents.until} ${showMoment(consent.until)}`));
-  if (consent.grounds.length === 0) return [...parts, make("p", { class: "quiet" }, words.consents.nothing)];
+  if (consent.grounds.length === 0) return consent.words ? parts : [make("p", {}, words.consents.nothing)];
   const grounds = consent.grounds.map(({ reference, effect, words: said }) =>
     make(
       "li",

@@ -55,7 +55,7 @@ export class EvidenceLines extends HTMLElement {
     }
     const first = numbers.length > 0 ? this.#find(Math.min(...numbers)) : null;
     if (reveal && first !== null && this.scrollHeight > this.clientHeight) {
-      const above = first.offsetTop - this.offsetTop - this.clientHeight / 4;
+      const above = this.scrollTop + first.getBoundingClientRect().top - this.getBoundingClientRect().top - this.clientHeight / 4;
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.scrollTo({ top: above, behavior: calm ? "instant" : "smooth" });
     }

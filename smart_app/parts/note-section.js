@@ -116,6 +116,20 @@ export class NoteSection extends HTMLElement {
     if (!deciding) this.#closeEditor();
   }
 
+  /**
+   * A risk line's own decision, by key.
+   *
+   * @param {HTMLElement | null} row
+   * @param {"kept" | "struck"} decision
+   * @returns {boolean} whether the row is a risk line of this section that may be decided
+   */
+  decideRisk(row, decision) {
+    const button = row?.querySelector(`.risk-decision [data-decision="${decision}"]`);
+    if (!(button instanceof HTMLElement) || !button.checkVisibility()) return false;
+    button.click();
+    return true;
+  }
+
   accept() {
     this.#post({ decision: "accepted" });
   }

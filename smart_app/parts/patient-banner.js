@@ -1,5 +1,5 @@
 // @ts-check
-/** Who this note is about: name, birth date, identifiers and the visit, always in sight. */
+/** Who this note is about: name, birth date and identifiers, always in sight. */
 import { arrange, make, setText } from "../element.js";
 import { ageOn, showDate } from "../time.js";
 import { words } from "../words.js";
@@ -10,13 +10,12 @@ export class PatientBanner extends HTMLElement {
   #name = make("strong", { class: "patient-name", dir: "auto" });
   #birth = make("span");
   #identifiers = make("span", { class: "identifiers" });
-  #visit = make("p", { class: "banner-visit" });
 
   connectedCallback() {
     if (this.firstChild !== null) return;
     this.setAttribute("role", "region");
     this.setAttribute("aria-label", words.banner.label);
-    this.append(make("p", { class: "banner-patient" }, this.#name, this.#birth, this.#identifiers), this.#visit);
+    this.append(make("p", { class: "banner-patient" }, this.#name, this.#birth, this.#identifiers));
     this.hidden = true;
   }
 
@@ -25,7 +24,7 @@ export class PatientBanner extends HTMLElement {
     const patient = view.patient;
     this.hidden = !view.show_banner || patient === null;
     if (patient === null || this.hidden) {
-      for (const part of [this.#name, this.#birth, this.#identifiers, this.#visit]) setText(part, "");
+      for (const part of [this.#name, this.#birth, this.#identifiers]) setText(part, "");
       return;
     }
     setText(this.#name, patient.name || words.banner.noName);
@@ -36,7 +35,6 @@ export class PatientBanner extends HTMLElement {
       (identifier) => `${identifier.label} ${identifier.value}`,
       ({ label, value }) => make("span", { class: "identifier" }, `${label} `, make("bdi", {}, value)),
     );
-    setText(this.#visit, describeVisit(view));
   }
 }
 
@@ -46,15 +44,6 @@ function describeBirth({ birth_date, gender }) {
   const age = ageOn(birth_date, new Date());
   const years = age === null ? null : words.banner.age(age);
   return [`${words.banner.born} ${showDate(birth_date)}`, years, gender].filter(Boolean).join(", ");
-}
-
-/** @param {View} view */
-function describeVisit({ encounter, telehealth }) {
-  if (encounter === null) return words.banner.noEncounter;
-  const { period, kind, location, participants } = encounter;
-  const place = telehealth === "unknown" ? words.banner.telehealth.unknown : words.banner.telehealth[telehealth];
-  const others = participants.length > 0 ? `${words.banner.with} ${participants.join(", ")}` : "";
-  return [kind, period, place, location, others].filter(Boolean).join(" · ");
 }
 
 customElements.define("patient-banner", PatientBanner);

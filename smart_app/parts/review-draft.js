@@ -27,6 +27,8 @@ export class ReviewDraft extends HTMLElement {
   #view = null;
   /** @type {HTMLElement | null} the statement at hand */
   #current = null;
+  #pressing = false;
+  #release = () => (this.#pressing = false);
   #progress = new WorkProgress();
   #hint = make("p", { class: "quiet" }, words.drafting.hint);
   #open = make("p", { class: "open-count" });
@@ -60,13 +62,22 @@ export class ReviewDraft extends HTMLElement {
     const bar = make("div", { class: "review-bar" }, this.#open, this.#next, this.#stop, this.#back);
     const draft = make("div", { class: "draft" }, this.#sections, this.#withheld, this.#attest);
     this.append(this.heading, this.#progress, this.#hint, bar, make("div", { class: "columns" }, draft, this.#lines));
-    draft.addEventListener("focusin", (event) => this.#hold(rowAt(event.target), true));
+    // A press moves the focus before it clicks; opening the lines then would move the pressed button away.
+    draft.addEventListener("pointerdown", () => (this.#pressing = true));
+    for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, this.#release);
+    draft.addEventListener("focusin", (event) => {
+      if (!this.#pressing) this.#hold(rowAt(event.target), true);
+    });
     draft.addEventListener("pointerover", (event) => this.#preview(event));
     draft.addEventListener("pointerleave", () => this.#light(this.#current, false));
     draft.addEventListener("click", (event) => this.#hold(rowAt(event.target), true));
-    draft.addEventListener("keydown", (event) => this.#move(event));
+    this.addEventListener("keydown", (event) => this.#move(event));
     this.addEventListener("leave-lines", () => this.#current?.focus());
     this.addEventListener("editing", () => this.#attest.explain());
+  }
+
+  disconnectedCallback() {
+    for (const kind of ["pointerup", "pointercancel"]) removeEventListener(kind, this.#release);
   }
 
   /** @returns {boolean} whether leaving the page now would lose something */
@@ -215,7 +226,8 @@ export class ReviewDraft extends HTMLElement {
     else if (!(section instanceof NoteSection)) return false;
     else if (key === "a") section.accept();
     else if (key === "e") section.edit();
-    else if (key === "s") section.strike();
+    else if (key === "k") return section.decideRisk(rowAt(target), "kept");
+    else if (key === "s") section.decideRisk(rowAt(target), "struck") || section.strike();
     else return false;
     return true;
   }

@@ -19,6 +19,7 @@ import { ReviewDraft } from "./review-draft.js";
 import { StepList } from "./step-list.js";
 import { TroubleNote } from "./trouble-note.js";
 import { VisitEnd } from "./visit-end.js";
+import { VisitLine } from "./visit-line.js";
 import { WaitPanel } from "./wait-panel.js";
 
 /** @typedef {import("../view.js").View} View */
@@ -28,6 +29,7 @@ import { WaitPanel } from "./wait-panel.js";
 export class VisitPage extends HTMLElement {
   #visit = new Visit();
   #banner = new PatientBanner();
+  #line = new VisitLine();
   #consents = new ConsentLights();
   #trouble = new TroubleNote();
   #steps = new StepList();
@@ -36,7 +38,7 @@ export class VisitPage extends HTMLElement {
   #light = make("span", { class: "strip-words" });
   #strip = make("div", { class: "strip", hidden: true }, make("span", { class: "strip-dot", "aria-hidden": "true" }), this.#light);
   #announcer = make("p", { class: "visually-hidden", role: "status" });
-  #main = make("main", { id: "main", tabindex: -1 });
+  #place = make("div", { id: "note", class: "place", tabindex: -1 });
   #bar;
   #cancel;
   /** @type {Panel | null} */
@@ -60,18 +62,18 @@ export class VisitPage extends HTMLElement {
       this.#cancel,
     );
     const product = make("p", { class: "product" }, words.product);
-    this.#bar = make("header", { class: "bar" }, this.#strip, make("div", { class: "bar-row" }, product, this.#banner, tools));
+    this.#bar = make("header", { class: "bar" }, make("h1", { class: "visually-hidden" }, words.title), this.#strip, make("div", { class: "bar-row" }, product, this.#banner, tools));
   }
 
   connectedCallback() {
     if (this.firstChild !== null) return;
     document.title = words.title;
-    const skip = make("a", { class: "skip", href: "#main" }, words.skip);
+    const skip = make("a", { class: "skip", href: "#note" }, words.skip);
     this.append(
       skip,
-      make("h1", { class: "visually-hidden" }, words.title),
       this.#bar,
-      make("div", { class: "page" }, this.#keys, this.#consents, this.#steps, this.#trouble, this.#main, make("footer", {}, this.#read)),
+      make("main", { class: "page" }, this.#keys, this.#line, this.#consents, this.#steps, this.#trouble, this.#place),
+      make("footer", {}, this.#read),
       this.#announcer,
     );
     this.#showPanel("opening");
@@ -103,6 +105,7 @@ export class VisitPage extends HTMLElement {
     const view = this.#visit.view;
     if (view === null) return;
     this.#banner.show(view);
+    this.#line.show(view);
     this.#consents.show(view);
     this.#steps.show(view);
     this.#read.show(view);
@@ -119,7 +122,7 @@ export class VisitPage extends HTMLElement {
     const first = this.#panelName === "" || this.#panelName === "opening";
     this.#panelName = name;
     this.#panel = this.#makePanel(phase);
-    this.#main.replaceChildren(this.#panel);
+    this.#place.replaceChildren(this.#panel);
     if (phase !== "gathering") this.#showRecording({ mode: "idle", seconds: 0 });
     if (first) return;
     // The heading gets its words with the view; the focus tells a screen reader where the page now is.
@@ -162,8 +165,8 @@ export class VisitPage extends HTMLElement {
     const running = mode === "recording" || mode === "paused" || mode === "lost";
     this.#strip.hidden = !running;
     this.#strip.dataset.mode = mode;
-    const state = mode === "recording" ? words.recorder.recording : words.recorder.paused;
-    setText(this.#light, running ? `${state} ${showClock(seconds)}` : "");
+    const say = mode === "recording" ? words.recorder.strip : words.recorder.stripPaused;
+    setText(this.#light, running ? say(showClock(seconds)) : "");
     document.title = mode === "recording" ? words.recordingTitle : words.title;
   }
 

@@ -29,7 +29,7 @@ export class WithheldList extends HTMLElement {
 
   /** @returns {string} this list's name if words are being taken over and not saved yet */
   get unsaved() {
-    return this.querySelector(".editor:not([hidden])") === null ? "" : words.withheld.takeLabel;
+    return this.querySelector(".editor:not([hidden])") === null ? "" : words.withheld.unsaved;
   }
 
   /** @param {View} view @param {boolean} deciding */

@@ -196,7 +196,7 @@ def _hold_no_unsigned(view: View) -> None:
 def _outline(view: View) -> None:
     view["drafter"] = {
         "kind": "outline",
-        "label": "No text model is installed: your own lines are arranged, nothing is written",
+        "label": "No text model is installed: your own lines are arranged",
     }
     view["speech"] = {"ready": False, "label": "No speech model is installed"}
 
@@ -259,19 +259,20 @@ class ScriptedVisit:
         self.sounds: list[tuple[str, bytes]] = []
         self.fail_next: dict[str, tuple[int, View]] = {}
         self.gone: int | None = None
-        self._changed: set[asyncio.Event] = set()
+        self._changed: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def change(self, **fields: Any) -> None:
         self.view |= fields
         self.view["version"] += 1
-        for event in self._changed:
-            event.set()
+        for loop, event in list(self._changed):
+            loop.call_soon_threadsafe(event.set)  # a test changes it from its own thread
 
     async def follow(self) -> AsyncIterator[bytes]:
         """Server-sent events, one a change."""
         event = asyncio.Event()
-        self._changed.add(event)
+        follower = (asyncio.get_running_loop(), event)
+        self._changed.add(follower)
         try:
             yield b": open\n\n"
             while self.view["phase"] != "ended":
@@ -279,7 +280,7 @@ class ScriptedVisit:
                 event.clear()
                 yield f"event: changed\ndata: {json.dumps({'version': self.view['version']})}\n\n".encode()
         finally:
-            self._changed.discard(event)
+            self._changed.discard(follower)
 
     def take(self, path: str, body: Any) -> None:
         """One POST of the page."""

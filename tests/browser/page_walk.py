@@ -1,0 +1,86 @@
+"""Steps through the page that several tests take, and what they watch on the way."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.page_server import PageServer, ScriptedVisit
+
+numbers = itertools.count(1)
+WAV = b"RIFF\x04\x00\x00\x00WAVE"  # all that the page looks at
+
+
+@dataclass
+class Watched:
+    """A page at a visit of its own, and what it did that a page should not do."""
+
+    page: Page
+    visit: ScriptedVisit
+    errors: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def posts(self, path: str) -> list[Any]:
+        return [body for name, body in self.visit.posts if name == path]
+
+
+@contextmanager
+def open_visit(chromium: Browser, server: PageServer, scene: str, **options: Any) -> Iterator[Watched]:
+    """Open a scene in a fresh browser context; an error on the page, CSP's among them, fails the test."""
+    visit_id = f"{scene}-{next(numbers)}"
+    frame = options.pop("frame", None)
+    expected_errors = options.pop("expected_errors", False)
+    options.setdefault("viewport", {"width": 1280, "height": 860})
+    context = chromium.new_context(**options)
+    page = context.new_page()
+    watched = Watched(page, server.visit(visit_id))
+    page.on("pageerror", lambda error: watched.errors.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and watched.errors.append(said.text))
+    page.on("request", lambda request: watched.hosts.add(request.url.split("/")[2] if "//" in request.url else ""))
+    page.goto(server.url(visit_id) if frame is None else server.frame_url(visit_id, frame))
+    if frame is None:
+        expect(page.locator(".place h2")).not_to_have_text("Reading the chart")
+    try:
+        yield watched
+        if not expected_errors:
+            assert watched.errors == []
+    finally:
+        context.close()
+
+
+def choose(page: Page, way: str) -> None:
+    page.get_by_role("button", name=way).click()
+    expect(page.locator("gather-material, review-draft")).to_be_visible()
+
+
+def give_dictation(page: Page) -> None:
+    file = {"name": "note.wav", "mimeType": "audio/wav", "buffer": WAV}
+    page.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]  # a FilePayload
+    expect(page.locator("evidence-lines .line").nth(5)).to_be_visible()
+
+
+def ask_draft(page: Page) -> None:
+    page.get_by_role("button", name="Draft the note").click()
+    expect(page.locator("attest-form")).to_be_visible(timeout=15000)
+
+
+def decide_all(page: Page) -> None:
+    for section in page.locator("note-section").all():
+        section.get_by_role("button", name="Accept").click()
+        expect(section.locator(".section-state")).to_have_text("Accepted")
+    for risk in page.locator(".risk-decision").all():
+        risk.get_by_role("button", name="Keep").click()
+        expect(risk.locator(".risk-state")).to_have_text("Kept")
+    expect(page.locator(".open-count")).to_have_text("Everything is decided")
+
+
+def attest(page: Page) -> None:
+    page.locator("attest-form input[type=checkbox]").check()
+
+
+def file_note(page: Page) -> None:
+    page.get_by_role("button", name="File as an unsigned note").click()
+    expect(page.get_by_role("heading", name="In the chart, awaiting your signature")).to_be_visible()

@@ -1,0 +1,163 @@
+"""WCAG 2.2 AA by axe in every phase, light and dark, as a side panel and at full width; and reflow."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.page_server import PageServer
+from tests.browser.page_walk import (
+    ask_draft,
+    attest,
+    choose,
+    decide_all,
+    file_note,
+    give_dictation,
+    open_visit,
+)
+
+pytestmark = pytest.mark.browser
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+OPTIONS = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": RULES}}
+
+
+def find_violations(page: Page) -> list[str]:
+    """What axe finds at this moment, one line each."""
+    found = Axe().run(page, options=OPTIONS).response["violations"]
+    return [f"{item['id']}: {node['html']} {node['failureSummary']}" for item in found for node in item["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [380, 1280])
+def test_axe_finds_nothing_in_any_phase(chromium: Browser, page_server: PageServer, scheme: str, width: int) -> None:
+    looked: dict[str, list[str]] = {}
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}, "reduced_motion": "reduce"}
+
+    with open_visit(chromium, page_server, "plain", **options) as at:
+        page = at.page
+
+        def look(name: str) -> None:
+            page.wait_for_timeout(60)
+            looked[name] = find_violations(page)
+
+        for light in page.locator("details.light summary").all():
+            light.click()
+        page.locator("read-list summary").click()
+        look("choosing, folds open")
+        page.keyboard.press("?")
+        look("keys")
+        page.keyboard.press("?")
+        choose(page, "Dictate")
+        look("gathering")
+        page.get_by_role("button", name="Start dictating").click()
+        expect(page.locator(".strip")).to_contain_text("0:01")
+        look("dictating")
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Discard").click()
+        look("paused, asked whether to discard")
+        page.get_by_role("button", name="Discard it").click()
+        give_dictation(page)
+        look("lines")
+        at.visit.pace_seconds = 0.3
+        page.get_by_role("button", name="Draft the note").click()
+        expect(page.locator(".statement").nth(1)).to_be_visible()
+        look("drafting")
+        at.visit.pace_seconds = 0.02
+        expect(page.locator("attest-form")).to_be_visible(timeout=15000)
+        page.locator("withheld-list summary").click()
+        page.locator("note-section .statement").nth(1).hover()
+        look("review")
+        at.visit.view["problem"] = {"code": "scripted", "message": "The EHR did not answer. Try again in a minute."}
+        page.get_by_role("button", name="Take over").first.click()
+        page.locator("note-section").nth(1).get_by_role("button", name="Edit").click()
+        page.get_by_role("button", name="Stop and destroy").click()
+        look("edits and questions open")
+        page.get_by_role("button", name="Go on", exact=True).click()
+        page.get_by_role("button", name="Leave it out").click()
+        page.get_by_role("button", name="Discard the edit").click()
+        page.locator("note-section").nth(2).get_by_role("button", name="Strike").click()
+        look("a problem and a struck section")
+        at.visit.view["problem"] = None
+        decide_all(page)
+        attest(page)
+        look("decided and attested")
+        file_note(page)
+        look("ended")
+        at.visit.sign()
+        expect(page.get_by_role("heading", name="Signed")).to_be_visible(timeout=12000)
+        look("signed")
+
+    for scene in ("encounters", "telehealth", "refused", "handover", "outline", "hostile"):
+        with open_visit(chromium, page_server, scene, **options) as at:
+            looked[scene] = find_violations(at.page)
+
+    with open_visit(chromium, page_server, "handover", **options) as at:
+        at.visit.change(phase="handing-over", handover_text="SUBJECTIVE\nSleeps five hours.")
+        expect(at.page.get_by_label("The note")).to_be_visible()
+        looked["handing over"] = find_violations(at.page)
+        at.visit.change(phase="filing", handover_text=None)
+        expect(at.page.get_by_role("heading", name="Filing")).to_be_visible()
+        looked["filing"] = find_violations(at.page)
+        at.visit.change(phase="opening")
+        expect(at.page.get_by_role("heading", name="Reading the chart")).to_be_visible()
+        looked["opening"] = find_violations(at.page)
+
+    assert {name: found for name, found in looked.items() if found} == {}
+    assert len(looked) == 23
+
+
+@pytest.mark.parametrize("scene", ["plain", "hostile", "righttoleft", "long"])
+def test_nothing_runs_off_the_side_at_320_pixels(chromium: Browser, page_server: PageServer, scene: str) -> None:
+    """WCAG 2.2, 1.4.10: 320 CSS pixels are 1280 at 400 %."""
+    with open_visit(chromium, page_server, scene, viewport={"width": 320, "height": 256}) as at:
+        page = at.page
+        page.locator(".way button").first.click()
+        give_dictation(page)
+        ask_draft(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        assert page.evaluate("getComputedStyle(document.querySelector('.bar')).position") == "static"
+
+
+def test_controls_are_at_least_24_pixels(chromium: Browser, page_server: PageServer) -> None:
+    """WCAG 2.2, 2.5.8; a check box or radio button counts with its own label beside it."""
+    with open_visit(chromium, page_server, "plain", viewport={"width": 380, "height": 800}) as at:
+        page = at.page
+        choose(page, "Dictate")
+        give_dictation(page)
+        ask_draft(page)
+        page.locator("withheld-list summary").click()
+        small = page.evaluate(
+            "() => [...document.querySelectorAll('button, summary, textarea, a.button')]"
+            ".filter((part) => part.checkVisibility())"
+            ".map((part) => [part.textContent, part.getBoundingClientRect()])"
+            ".filter(([, box]) => box.width < 24 || box.height < 24).map(([text]) => text)"
+        )
+        assert small == []
+
+
+def test_the_focus_is_not_hidden_by_the_bar(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "long", viewport={"width": 380, "height": 700}) as at:
+        page = at.page
+        choose(page, "Dictate")
+        give_dictation(page)
+        ask_draft(page)
+        page.locator("note-section .statement").nth(40).focus()
+        for _ in range(30):
+            page.keyboard.press("ArrowUp")
+        bar = page.locator(".bar").bounding_box()
+        held = page.locator(".statement.at-hand").bounding_box()
+        assert bar is not None
+        assert held is not None
+        assert held["y"] >= bar["y"] + bar["height"]
+
+
+def test_phases_are_announced_and_progress_is_live(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "plain") as at:
+        page = at.page
+        choose(page, "Dictate")
+        give_dictation(page)
+        ask_draft(page)
+        status = page.locator("visit-page > p[role=status]")
+        expect(status).to_have_text("The draft is ready: 8 statements, 2 withheld.")
+        page.locator("note-section").first.get_by_role("button", name="Accept").click()
+        expect(status).to_have_text("4 decisions open")
