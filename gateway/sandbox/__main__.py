@@ -1,13 +1,18 @@
 """``python -m gateway.sandbox``: an EHR on this machine to try Countersign against."""
 
 import argparse
+import asyncio
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 
 from gateway.sandbox.app import create_sandbox
+from gateway.sandbox.fhir.client import FhirRefused
+from gateway.sandbox.fhir.connection import BreakableServer
 from gateway.sandbox.settings import SandboxSettings
 
 HOST = "127.0.0.1"
@@ -44,20 +49,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
             fhir_url=(given.fhir or "").rstrip("/"),
             faults=given.faults,
             prefix="sandbox-" if given.fhir else "",
+            plant_at_start=False,
         )
-        server = uvicorn.Server(
-            uvicorn.Config(create_sandbox(settings), log_level="warning", access_log=False, timeout_graceful_shutdown=3)
-        )
-        print(f"Sandbox EHR: {settings.origin}  (FHIR at {settings.origin}/fhir)", flush=True)
-        try:
-            server.run(sockets=[listener])
-        except KeyboardInterrupt:
-            return 0
-    if not server.started:
-        reason = f"the FHIR server at {settings.fhir_url} did not take the seed" if given.fhir else "see above"
-        print(f"The sandbox did not start: {reason}.", file=sys.stderr)
+        return asyncio.run(_serve(settings, listener))
+
+
+async def _serve(settings: SandboxSettings, listener: socket.socket) -> int:
+    """Plants the seed, serves until a signal, and lets open requests end."""
+    application = create_sandbox(settings)
+    try:
+        await application.state.sandbox.plant()
+    except FhirRefused as refused:
+        where = f"The FHIR server at {settings.fhir_url}" if settings.fhir_url else "The sandbox's own record"
+        print(f"{where} did not take the invented patients (status {refused.status}).", file=sys.stderr)
         return 1
+    config = uvicorn.Config(
+        BreakableServer(application), log_level="warning", access_log=False, timeout_graceful_shutdown=3
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
+    print(f"Sandbox EHR: {settings.origin}  (FHIR at {settings.origin}/fhir)", flush=True)
+    await server.serve(sockets=[listener])
     return 0
+
+
+class _Server(uvicorn.Server):
+    """A server whose signals are handled here: being told to stop is no failure, so the exit status is 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

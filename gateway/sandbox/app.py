@@ -89,7 +89,8 @@ def create_sandbox(settings: SandboxSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await sandbox.plant()
+        if settings.plant_at_start:
+            await sandbox.plant()
         yield
         if isinstance(backend, RemoteBackend):
             await backend.close()

@@ -46,6 +46,7 @@ class SandboxSettings:
         extra_clients: more registrations.
         backend: a record to use in place of the sandbox's own (tests).
         fetch: reads a JWKS URL.
+        plant_at_start: put the invented practice into the record when the application starts (ASGI lifespan).
     """
 
     origin: str = "http://127.0.0.1:9000"
@@ -58,3 +59,4 @@ class SandboxSettings:
     clock: Callable[[], datetime] = read_clock
     backend: FhirBackend | None = None
     fetch: Callable[[str], Awaitable[Mapping[str, Any]]] = fetch_json
+    plant_at_start: bool = True
