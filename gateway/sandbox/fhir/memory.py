@@ -39,6 +39,8 @@ from gateway.sandbox.fhir.validation import (
     split_reference,
 )
 
+_MIME_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?[\w-]{1,32}=[\w.-]{1,64})*", re.ASCII)
+
 
 def read_clock() -> datetime:
     """Now, in UTC."""
@@ -345,8 +347,9 @@ def _reply(status: int, resource: Resource, headers: dict[str, str] | None = Non
 def _reply_raw(version: Version) -> FhirReply:
     """A Binary's own content, as an attachment so that no browser runs it in the sandbox's origin."""
     resource = version.resource or {}
+    kind = str(resource["contentType"])
     headers = {
-        "Content-Type": str(resource["contentType"]),
+        "Content-Type": kind if _MIME_TYPE.fullmatch(kind) else "application/octet-stream",
         "Content-Disposition": "attachment",
         "X-Content-Type-Options": "nosniff",
         "ETag": version.etag,

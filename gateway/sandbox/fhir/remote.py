@@ -6,6 +6,7 @@ of the caller's token goes there: only the headers listed here are passed on.
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -51,7 +52,7 @@ class RemoteBackend:
         try:
             reply = await self._http.request(
                 request.method,
-                f"{self.url}/{path}" if path else self.url,
+                f"{self.url}/{quote(path, safe='/$')}" if path else self.url,
                 params=httpx.QueryParams(self._aim_query(request.query)) if request.query else None,
                 headers=headers,
                 content=request.body,

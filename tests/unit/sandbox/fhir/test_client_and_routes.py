@@ -4,7 +4,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from gateway.sandbox.fhir.backend import FhirReply, FhirRequest
+from gateway.sandbox.fhir.backend import FhirReply, FhirRequest, write_json
 from gateway.sandbox.fhir.capability import build_capability
 from gateway.sandbox.fhir.client import FhirClient, FhirRefused
 from gateway.sandbox.fhir.interaction import Interaction, Kind, read_interaction
@@ -129,6 +129,17 @@ async def test_a_format_that_is_not_spoken_is_406(backend):
         assert reply.status == status
     xml = await backend.handle(FhirRequest("GET", "Patient", (("_format", "xml"),)))
     assert xml.status == 406
+
+
+async def test_a_binary_never_writes_headers_of_its_own(backend):
+    sent = {"resourceType": "Binary", "contentType": "text/html\nSet-Cookie: a=b", "data": "aGVsbG8="}
+    reply = await backend.handle(
+        FhirRequest("POST", "Binary", headers={"Content-Type": "application/fhir+json"}, body=write_json(sent))
+    )
+    if reply.status == 201:
+        raw = await backend.handle(FhirRequest("GET", f"Binary/{reply.resource()['id']}", headers={"Accept": "*/*"}))
+        assert raw.header("content-type") == "application/octet-stream"
+        assert raw.body == b"hello"
 
 
 def test_capability_statement_shows_where_to_authorize():

@@ -87,6 +87,41 @@ async def test_the_callers_token_is_not_passed_on():
     assert seen[0].headers["if-match"] == 'W/"1"'
 
 
+async def test_a_path_can_not_grow_into_a_query():
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(404)
+
+    backend = RemoteBackend("http://127.0.0.1:9/fhir", BASE, transport=httpx.MockTransport(answer))
+    await backend.handle(FhirRequest("GET", "Patient/1?_include=*#x"))
+    await backend.close()
+    assert seen == ["http://127.0.0.1:9/fhir/Patient/1%3F_include%3D%2A%23x"]
+
+
+async def test_the_way_to_it_may_be_slow_or_odd():
+    def answer(request: httpx.Request) -> httpx.Response:
+        match request.url.path.rsplit("/", 1)[-1]:
+            case "slow":
+                raise httpx.ReadTimeout("slow")
+            case "metadata":
+                statement = {
+                    "resourceType": "CapabilityStatement",
+                    "implementation": {"url": "http://127.0.0.1:9/fhir"},
+                }
+                return httpx.Response(200, json=statement)
+            case _:
+                return httpx.Response(200, text="{", headers={"Content-Type": "application/json"})
+
+    backend = RemoteBackend("http://127.0.0.1:9/fhir", BASE, transport=httpx.MockTransport(answer))
+    assert (await backend.handle(FhirRequest("GET", "Patient/slow"))).status == 504
+    statement = (await backend.handle(FhirRequest("GET", "metadata"))).resource()
+    assert statement["implementation"]["url"] == BASE
+    assert (await backend.handle(FhirRequest("GET", "Patient/odd"))).body == b"{"
+    await backend.close()
+
+
 async def test_a_server_that_does_not_answer_is_a_refusal():
     backend = RemoteBackend("http://127.0.0.1:9/fhir", BASE)
     reply = await backend.handle(FhirRequest("GET", "Patient/1"))
