@@ -19,11 +19,11 @@ from itertools import chain, islice
 from gateway.capture.material import Material, Segment
 from gateway.errors import DraftError
 from gateway.note.formats import NoteFormat, Section, SectionKind
+from gateway.note.overlap import find_share, is_same
 from gateway.note.place import Said, has_cue, place_lines
 from gateway.note.prompt import MaterialKind, Prompt, PromptSet, sort_segments
 from gateway.note.statement import DrafterInfo, Origin, Statement
 from gateway.note.textmodel import Bound, Cancelled, TextModel
-from gateway.note.wording import find_share, is_same
 
 FEWEST_WORDS = 8
 WINDOW_WORDS = 240
@@ -171,6 +171,7 @@ class ModelDrafter:
                     if all(find_share(text, worded) >= DONE_SHARE for text in texts):
                         break
                 for line in window:
+                    bound.check()
                     if find_share(line.text, worded) < WORDED_SHARE:
                         yield Statement(0, section.id, line.text, Origin.MATERIAL, (line.segment,))
 

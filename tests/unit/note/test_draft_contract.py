@@ -1,0 +1,101 @@
+"""What every drafter promises: scripted, outline, and the model's on the real engine."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.capture.material import Segment, Source, Speaker, gather_material
+from gateway.note.draft import ModelDrafter
+from gateway.note.drafter import Drafter
+from gateway.note.formats import read_formats
+from gateway.note.llama import LlamaTextModel, load_weights
+from gateway.note.outline import OutlineDrafter
+from gateway.note.prompt import read_prompts
+from gateway.note.scripted import ScriptedDrafter, ScriptedTextModel
+from gateway.settings import ROOT
+from tests.models.make_text_model import make_random_model
+
+FORMATS = read_formats(ROOT / "config" / "formats")
+MATERIAL = gather_material(
+    Segment(1, Source.DICTATION, Speaker.CLINICIAN, text)
+    for text in (
+        "She reports five hours of sleep a night.",
+        "We reviewed the sleep diary together.",
+        "Continue sertraline 50 mg each morning.",
+    )
+)
+
+
+def make_scripted() -> Drafter:
+    return ScriptedDrafter({"subjective": ["One."], "data": ["One."], "behavior": ["One."], "plan": ["Two."]})
+
+
+def make_outline() -> Drafter:
+    return OutlineDrafter(read_prompts())
+
+
+def make_scripted_model() -> Drafter:
+    return ModelDrafter(ScriptedTextModel({"Plan": ["Continue sertraline 50 mg."]}), read_prompts())
+
+
+def make_engine() -> Drafter:
+    return ModelDrafter(LlamaTextModel(load_weights(make_random_model()), threads=1), read_prompts())
+
+
+@pytest.fixture(params=[make_scripted, make_outline, make_scripted_model, make_engine])
+def drafter(request: pytest.FixtureRequest) -> Iterator[Drafter]:
+    make: Callable[[], Drafter] = request.param
+    made = make()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("format_id", sorted(FORMATS))
+def test_statements_are_numbered_sentences_for_sections_of_the_format(drafter: Drafter, format_id: str) -> None:
+    note_format = FORMATS[format_id]
+
+    statements = list(drafter.write(MATERIAL, note_format, threading.Event()))
+
+    assert statements
+    assert [each.number for each in statements] == list(range(1, len(statements) + 1))
+    assert {each.section for each in statements} <= {section.id for section in note_format.sections}
+    assert all(each.text.strip() == each.text != "" for each in statements)
+    assert all(set(each.hints) <= {1, 2, 3} for each in statements)
+
+
+def test_the_same_material_gives_the_same_draft_in_one_format_after_another(drafter: Drafter) -> None:
+    first = list(drafter.write(MATERIAL, FORMATS["soap"], threading.Event()))
+    list(drafter.write(MATERIAL, FORMATS["birp"], threading.Event()))
+
+    assert list(drafter.write(MATERIAL, FORMATS["soap"], threading.Event())) == first
+
+
+def test_cancelled_before_it_began_it_writes_nothing(drafter: Drafter) -> None:
+    cancel = threading.Event()
+    cancel.set()
+
+    assert list(drafter.write(MATERIAL, FORMATS["soap"], cancel)) == []
+
+
+def test_cancelled_in_the_middle_it_ends_without_another_statement(drafter: Drafter) -> None:
+    cancel = threading.Event()
+    statements = drafter.write(MATERIAL, FORMATS["soap"], cancel)
+    next(statements)
+    cancel.set()
+
+    assert list(statements) == []
+
+
+def test_it_says_what_it_is_and_names_the_format_by_its_hash(drafter: Drafter) -> None:
+    info = drafter.describe(FORMATS["soap"])
+
+    assert info.kind in {"model", "outline"}
+    assert info.name
+    assert info.format_sha256 == FORMATS["soap"].sha256
+
+
+def test_it_can_be_closed_twice(drafter: Drafter) -> None:
+    list(drafter.write(MATERIAL, FORMATS["soap"], threading.Event()))
+    drafter.close()
+    drafter.close()
