@@ -298,7 +298,7 @@ def _hide(reply: FhirReply, asked: Interaction, references: set[str]) -> FhirRep
 
 async def _create_twice(request: FhirRequest, asked: Interaction, step: Next) -> FhirReply:
     reply = await step(request)
-    if asked.kind is Kind.CREATE:
+    if asked.kind is Kind.CREATE and reply.status == 201:
         await step(_without(request, "if-none-exist"))
     return reply
 
