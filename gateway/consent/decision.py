@@ -130,8 +130,19 @@ def _weigh_denials(denials: Sequence[Finding], permits: Sequence[Finding], activ
 
 
 def _all_later(permits: Iterable[Finding], finding: Finding) -> bool:
-    """Whether every yes was certainly given after this one was; what has no date is later than nothing."""
-    return all(is_later(permit.given, finding.given) for permit in permits)
+    """Whether every yes was certainly given after this one; what has no date is later than nothing.
+
+    Where the dates leave it open (both of one day), the order in which the record was last changed decides.
+    """
+    return all(
+        is_later(permit.given, finding.given)
+        or (
+            bool(permit.given and finding.given)
+            and not is_later(finding.given, permit.given)
+            and is_later(permit.written, finding.written)
+        )
+        for permit in permits
+    )
 
 
 def _of_standing(findings: Iterable[Finding], *standings: Standing) -> list[Finding]:

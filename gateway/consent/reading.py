@@ -33,13 +33,17 @@ Standing = Literal["", "revoked", "rejected", "expired", "not-in-force", "unread
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``words`` go on after the reference; ``given`` is the dateTime as written; ``standing`` says why not."""
+    """``words`` go on after the reference; ``standing`` says why not.
+
+    ``given`` is the dateTime as written, ``written`` when the record last changed it (meta.lastUpdated).
+    """
 
     reference: str
     verdict: Verdict
     words: str
     standing: Standing = ""
     given: str = ""
+    written: str = ""
     changes_at: tuple[datetime, ...] = ()
 
     @property
@@ -57,9 +61,14 @@ def read_consent(consent: object, activity: Activity, rules: ConsentRules, now: 
     """
     if not isinstance(consent, dict) or consent.get("resourceType") != "Consent":
         return Finding("Consent", Verdict.UNKNOWN, "can't be read", "unreadable")
-    given = consent.get("dateTime")
+    meta = consent.get("meta")
+    written = meta.get("lastUpdated") if isinstance(meta, dict) else None
     finding = Finding(
-        reference_of(consent), Verdict.SILENT, "", given=given if isinstance(given, str) and parse_date(given) else ""
+        reference_of(consent),
+        Verdict.SILENT,
+        "",
+        given=_keep_date(consent.get("dateTime")),
+        written=_keep_date(written),
     )
 
     def unknown(words: str, standing: Standing = "unreadable") -> Finding:
@@ -164,6 +173,10 @@ def _set_aside(finding: Finding, status: str, said: Said, activity: Activity) ->
             return replace(quiet, words=f"was offered for {activity.words} and rejected", standing="rejected")
         case _:
             return replace(quiet, words=f"is only {status}", standing="not-in-force")
+
+
+def _keep_date(value: object) -> str:
+    return value if isinstance(value, str) and parse_date(value) else ""
 
 
 def _is_of_patient(value: object, patient: str) -> bool:

@@ -5,7 +5,7 @@ question only, and a code that merely says "a consent document exists" or "gener
 """
 
 from collections.abc import Mapping
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -65,7 +65,7 @@ class ConsentRules(_Part):
     id: Text
     title: Text
     time_zone: str = Field(
-        "", description="IANA zone for dates without one; empty: a permit ends where its day ends first"
+        "", description="zone of dates without one: IANA name, or local; empty: a permit ends where its day ends first"
     )
     scopes: tuple[Coding, ...] = Field(
         min_length=1, description="Consent.scope under which a permit counts; a refusal counts under any"
@@ -75,7 +75,7 @@ class ConsentRules(_Part):
     @field_validator("time_zone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
-        if name:
+        if name not in ("", "local"):
             try:
                 ZoneInfo(name)
             except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -99,6 +99,9 @@ class ConsentRules(_Part):
 
     @cached_property
     def zone(self) -> tzinfo | None:
+        """The zone of dates without one; None: not known. ``local`` is this machine's, read once."""
+        if self.time_zone == "local":
+            return read_local_zone()
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @cached_property
@@ -112,6 +115,15 @@ class ConsentRules(_Part):
     @cached_property
     def accepted_scopes(self) -> frozenset[tuple[str, str]]:
         return frozenset((one.system, one.code) for one in self.scopes)
+
+
+def read_local_zone(file: Path = Path("/etc/localtime")) -> tzinfo:
+    """This machine's zone with its summer time; UTC where the machine has none, as in most containers."""
+    try:
+        with file.open("rb") as data:
+            return ZoneInfo.from_file(data, key="local")
+    except (OSError, ValueError):
+        return UTC
 
 
 def read_rules(folder: Path) -> dict[str, ConsentRules]:

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-_DATE = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$", re.ASCII)
-_FULL = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$", re.ASCII)
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+_FULL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 _FIRST_ZONE = timezone(timedelta(hours=14))  # where a day begins, and ends, first
 _LAST_ZONE = timezone(timedelta(hours=-12))
 
@@ -38,10 +38,10 @@ def parse_date(text: object, zone: tzinfo | None = None) -> Span | None:
     if not isinstance(text, str):
         return None
     try:
-        if _FULL.match(text):
+        if _FULL.fullmatch(text):
             moment = datetime.fromisoformat(text).astimezone(UTC)
             return Span(moment, moment, moment, moment, precise=True)
-        match = _DATE.match(text)
+        match = _DATE.fullmatch(text)
         return _span_of_days(match, zone) if match else None
     except (ValueError, OverflowError):
         return None
@@ -68,7 +68,7 @@ def _span_of_days(match: re.Match[str], zone: tzinfo | None) -> Span:
 
 def parse_moment(text: str) -> datetime | None:
     """A full dateTime in its own offset; None where it is partial or none."""
-    return datetime.fromisoformat(text) if _FULL.match(text) and parse_date(text) else None
+    return datetime.fromisoformat(text) if _FULL.fullmatch(text) and parse_date(text) else None
 
 
 def is_later(one: object, other: object) -> bool:

@@ -19,7 +19,7 @@ from gateway.errors import EhrGarbled, EhrRefused, EhrUnreachable
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 # The one element whose refusal changes the way of filing: an EHR that takes no preliminary note names it, or the code.
 _DOC_STATUS = re.compile(rb"docStatus|\bpreliminary\b", re.IGNORECASE)
-_ISSUE_CODE = re.compile(r"^[a-z-]{1,40}$")
+_ISSUE_CODE = re.compile(r"[a-z-]{1,40}")
 
 NOT_REACHED = "The EHR could not be reached. Check that it is up, then try again."
 NO_ANSWER = "The EHR did not answer in time, so it is not known what it did. Wait a moment, then try again."
@@ -153,4 +153,4 @@ def _issue_codes(reply: Reply) -> list[str]:
     if not isinstance(issues, list):
         return []
     codes = [issue.get("code") for issue in issues[:5] if isinstance(issue, dict)]
-    return [code for code in codes if isinstance(code, str) and _ISSUE_CODE.match(code)]
+    return [code for code in codes if isinstance(code, str) and _ISSUE_CODE.fullmatch(code)]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 # R4 says [A-Za-z0-9\-\.]{1,64}; real servers also use underscores and longer ids. No slash, no percent sign.
 _ID = r"[A-Za-z0-9\-._]{1,128}"
-_RELATIVE = re.compile(rf"^(?P<type>[A-Z][A-Za-z]{{1,63}})/(?P<id>{_ID})(?:/_history/(?P<version>{_ID}))?$")
+_RELATIVE = re.compile(rf"(?P<type>[A-Z][A-Za-z]{{1,63}})/(?P<id>{_ID})(?:/_history/(?P<version>{_ID}))?")
 
 
 class Reference(NamedTuple):
@@ -32,7 +32,7 @@ def parse_reference(text: object, base: str = "") -> Reference | None:
     prefix = base.rstrip("/") + "/"
     if base and text.startswith(prefix):
         text = text[len(prefix) :]
-    match = _RELATIVE.match(text)
+    match = _RELATIVE.fullmatch(text)
     if match is None or not is_id(match["id"]):
         return None
     return Reference(match["type"], match["id"], match["version"])

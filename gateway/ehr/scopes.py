@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _RESOURCE = re.compile(
-    r"^(?P<level>patient|user|system)/(?P<type>\*|[A-Z][A-Za-z]*)\.(?P<may>read|write|\*|c?r?u?d?s?)(?:\?(?P<query>.+))?$"
+    r"(?P<level>patient|user|system)/(?P<type>\*|[A-Z][A-Za-z]*)\.(?P<may>read|write|\*|c?r?u?d?s?)(?:\?(?P<query>.+))?"
 )
 _VERSION_1 = {"read": "rs", "write": "cud", "*": "cruds"}
 # What the level of a grant is good for: a user's access to a resource includes that for the patient in context.
@@ -33,7 +33,7 @@ def split_scopes(text: str) -> tuple[str, ...]:
 
 def parse_scope(word: str) -> ResourceScope | None:
     """A resource scope, or None for a word of another kind (and for one that is malformed)."""
-    match = _RESOURCE.match(word)
+    match = _RESOURCE.fullmatch(word)
     if match is None or not match["may"]:
         return None
     letters = _VERSION_1.get(match["may"], match["may"])

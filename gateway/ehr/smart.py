@@ -42,7 +42,7 @@ AUTHORIZATION_ERRORS = {
     "login_required": "You are no longer signed in to the EHR. Sign in there, then open Countersign again.",
     "interaction_required": "The EHR needs you to sign in first. Sign in there, then open Countersign again.",
 }
-_ERROR_CODE = re.compile(r"^[a-z_]{1,60}$")
+_ERROR_CODE = re.compile(r"[a-z_]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def read_patient_context(reply: Mapping[str, Any], site: EhrSite, granted: tuple
 
 def _explain_error(params: Mapping[str, str], site: EhrSite) -> LaunchError:
     """The EHR's own ``error``, in words; its description is shown as its words, cut and cleaned."""
-    code = params["error"] if _ERROR_CODE.match(params["error"]) else "unknown"
+    code = params["error"] if _ERROR_CODE.fullmatch(params["error"]) else "unknown"
     sentence = AUTHORIZATION_ERRORS.get(code, "The EHR did not complete the launch. Open Countersign again from it.")
     description = clean_text(params.get("error_description"))
     said = f" {site.name} says: “{description}”" if description else ""

@@ -135,6 +135,25 @@ def test_only_a_later_yes_stands_after_one_was_taken_back(decide, build):
     permitted(decide(back, build(dateTime="2026-11-11T13:00:00+01:00")))
 
 
+@pytest.mark.parametrize(
+    ("back", "again", "stands"),
+    [
+        ("2026-11-20T10:00:00Z", "2026-11-20T10:00:01Z", True),
+        ("2026-11-20T10:00:01Z", "2026-11-20T10:00:00Z", False),
+        ("2026-11-20T10:00:00Z", None, False),
+        (None, "2026-11-20T10:00:01Z", False),
+    ],
+)
+def test_on_one_day_the_records_last_word_counts(decide, build, back, again, stands):
+    def one(id_: str, status: str, written: str | None) -> dict[str, Any]:
+        return build(id=id_, status=status, dateTime="2026-11-20", meta={"lastUpdated": written} if written else None)
+
+    answer = decide(one("7", "inactive", back), one("8", "active", again))
+    assert isinstance(answer, Permit) is stands
+    undated = decide(build(status="inactive", dateTime=None, meta={"lastUpdated": back}), one("8", "active", again))
+    refused(undated, "revoked")
+
+
 def test_only_a_later_yes_stands_after_a_rejection(decide, build):
     back = build(id="8", status="rejected", dateTime="2026-11-10")
     refused(decide(back, build()), "refused")

@@ -13,7 +13,8 @@ from gateway.consent.rules import read_rules
 
 OWN_CODES = "https://countersign.dev/fhir/CodeSystem/consent-activity"
 SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
-RULES = read_rules(Path(__file__).parents[3] / "config/consent")["default"]
+SHIPPED = read_rules(Path(__file__).parents[3] / "config/consent")["default"]
+RULES = SHIPPED.model_copy(update={"time_zone": ""})
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
 
 dates = st.sampled_from(["2025", "2026-11", "2026-11-22", "2026-11-23", "2026-11-24", "2026-11-23T15:00:00Z", "2028"])

@@ -1,11 +1,12 @@
 """A rules file that could let the wrong consent pass stops start-up, with file, key and reason."""
 
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
 from gateway.consent.activity import Activity
-from gateway.consent.rules import read_rules
+from gateway.consent.rules import read_local_zone, read_rules
 from gateway.errors import ConfigurationError
 
 SHIPPED = Path(__file__).parents[3] / "config/consent"
@@ -25,15 +26,22 @@ def answer(**changes: str) -> str:
 def test_the_shipped_rules_answer_each_question_by_its_own_code():
     rules = read_rules(SHIPPED)["default"]
     assert {one.activity for one in rules.answers} == set(Activity)
-    assert rules.zone is None
+    assert rules.zone is not None
 
 
 def test_another_file_is_found_by_its_name(tmp_path):
-    (tmp_path / "north.toml").write_text(SHIPPED_TEXT.replace('time_zone = ""', 'time_zone = "Europe/Berlin"'))
+    (tmp_path / "north.toml").write_text(SHIPPED_TEXT.replace('"local"', '"Europe/Berlin"'))
     (tmp_path / "default.toml").write_text(SHIPPED_TEXT)
     rules = read_rules(tmp_path)
     assert rules["north"].id == "north"
     assert str(rules["north"].zone) == "Europe/Berlin"
+
+
+def test_the_local_zone_is_the_machines_and_utc_without_one(tmp_path):
+    assert read_local_zone(tmp_path / "none") is UTC
+    (tmp_path / "broken").write_bytes(b"x")
+    assert read_local_zone(tmp_path / "broken") is UTC
+    assert read(tmp_path, SHIPPED_TEXT.replace('"local"', '""')).zone is None
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ def test_refuses_rules_that_leave_a_question_open(tmp_path):
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/"])
 def test_refuses_a_zone_that_is_none(tmp_path, zone):
     with pytest.raises(ConfigurationError, match="time_zone"):
-        read(tmp_path, SHIPPED_TEXT.replace('time_zone = ""', f'time_zone = "{zone}"'))
+        read(tmp_path, SHIPPED_TEXT.replace('"local"', f'"{zone}"'))
 
 
 def test_refuses_an_unknown_key_and_a_missing_default(tmp_path):

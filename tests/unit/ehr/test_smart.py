@@ -184,7 +184,7 @@ async def test_an_ehr_without_unsigned_notes_needs_no_right_to_write(http, clock
     assert (await launch(launcher, server)).context.patient_id == "1"
 
 
-@pytest.mark.parametrize("patient", [None, "", "../1", 7, "Patient/1"])
+@pytest.mark.parametrize("patient", [None, "", "1\n", "../1", 7, "Patient/1"])
 async def test_a_launch_without_a_patient_is_refused(launcher, server, patient):
     server.token = {"patient": patient}
     with pytest.raises(LaunchError, match=r"launch\.no-patient"):
@@ -218,6 +218,7 @@ async def test_a_launch_without_an_encounter_is_refused_where_the_site_says_so(h
         ("Person/1", "launch.no-clinician"),
         (None, "launch.no-user"),
         ("", "launch.no-user"),
+        ("Practitioner/p1\n", "launch.no-user"),
         ("https://other.example.org/fhir/Practitioner/p1", "launch.no-user"),
         ("Practitioner/../Patient/1", "launch.no-user"),
     ],
