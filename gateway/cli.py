@@ -53,8 +53,7 @@ def serve(port: Port = None) -> None:
       COUNTERSIGN_PUBLIC_URL=https://notes.example.org countersign serve
     """
     set_up_logging()
-    given = {} if port is None else {"port": port}
-    settings = read_settings(**given)
+    settings = read_settings() if port is None else read_settings(port=port)
     typer.echo(f"Countersign: {settings.public_url}  (listening on {settings.host}:{settings.port}; Ctrl-C stops it)")
     run_serve(settings)
 

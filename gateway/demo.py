@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gateway.errors import ModelError
 from gateway.front.supervisor import ServeError, serve
 from gateway.models.catalogue import Kind
 from gateway.models.installed import find_installed
@@ -68,29 +69,32 @@ def describe_demo(settings: Settings) -> str:
 def _describe_models(settings: Settings) -> str:
     text = None if settings.drafter == "outline" else find_installed(settings, Kind.TEXT)
     speech = find_installed(settings, Kind.SPEECH)
-    drafts = (
-        f"Drafts are written by {text.entry.name}."
-        if text
-        else "Drafts are an outline of what was said or typed: no text model is installed or wanted (DRAFTER=outline)."
-    )
-    speaks = (
-        f"Dictation is heard by {speech.entry.name}." if speech else "Dictation is off: no speech model is installed."
-    )
-    missing = "" if text and speech else "\n`countersign models pull` gets the models."
-    return f"{drafts}\n{speaks}{missing}"
+    outline = "no text model is used" if settings.drafter == "outline" else "no text model is installed"
+    lines = [
+        f"Drafts are written by {text.name}." if text else f"Drafts only arrange what was said or typed: {outline}.",
+        f"Dictation is heard by {speech.name}." if speech else "Dictation is off: no speech model is installed.",
+    ]
+    if not speech or (not text and settings.drafter != "outline"):
+        lines.append("`countersign models pull` gets the models.")
+    return "\n".join(lines)
 
 
 def _read_demo_settings() -> Settings:
-    given: dict[str, object] = {
-        "state_dir": STATE,
-        "host": "127.0.0.1",
-        "port": GATEWAY_PORT,
-        "public_url": f"http://localhost:{GATEWAY_PORT}",
-        "database_url": "",
-    }
-    if drafter := os.environ.get("DRAFTER", ""):
-        given["drafter"] = drafter
-    return read_settings(**given)
+    settings = read_settings(
+        state_dir=STATE,
+        host="127.0.0.1",
+        port=GATEWAY_PORT,
+        public_url=f"http://localhost:{GATEWAY_PORT}",
+        database_url="",
+        drafter=os.environ.get("DRAFTER") or read_settings().drafter,
+    )
+    try:
+        _describe_models(settings)
+    except ModelError as error:
+        raise ServeError(
+            "demo.models", f"{error.public} Or try it without: DRAFTER=outline countersign demo."
+        ) from error
+    return settings
 
 
 @contextlib.contextmanager

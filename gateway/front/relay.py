@@ -66,9 +66,13 @@ class Relay:
         """
         head = {"type": "http", "method": "POST", "query_string": b""}
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        status = 0
+        status, given = 0, False
 
         async def receive() -> dict[str, object]:
+            nonlocal given
+            if given:
+                await asyncio.Event().wait()  # nobody goes away before the answer
+            given = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: object) -> None:

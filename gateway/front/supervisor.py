@@ -26,7 +26,7 @@ from types import FrameType
 
 from gateway.ehr.site import read_sites
 from gateway.errors import ConfigurationError, CountersignError
-from gateway.front.environment import EXIT_WRONG, is_swap_on, make_environment
+from gateway.front.environment import EXIT_WRONG, forks_socket, is_swap_on, make_environment
 from gateway.front.retention import read_retention
 from gateway.settings import Settings
 from gateway.visit.process import can_give_up_network
@@ -54,6 +54,7 @@ class _Child:
 
     name: str
     command: list[str]
+    marker: Path | None = None  # what says that it is ready; gone when it has died
     descriptors: tuple[int, ...] = ()
     process: "subprocess.Popen[bytes] | None" = None
     starts: deque[float] = field(default_factory=deque)
@@ -87,8 +88,8 @@ def serve(
         environment = make_environment(settings, run_dir)
         python = [sys.executable, "-m"]
         children = [
-            _Child("fork server", [*python, "gateway.front.forkserver", composition]),
-            _Child("front", [*python, front, str(listener.fileno())], (listener.fileno(),)),
+            _Child("fork server", [*python, "gateway.front.forkserver", composition], forks_socket(run_dir)),
+            _Child("front", [*python, front, str(listener.fileno())], descriptors=(listener.fileno(),)),
         ]
         try:
             while not is_over():
@@ -213,6 +214,8 @@ def _keep_alive(child: _Child, environment: dict[str, str]) -> None:
         if status is None:
             return
         child.process = None
+        if child.marker is not None:
+            child.marker.unlink(missing_ok=True)
         while child.starts and now - child.starts[0] > RESTART_WINDOW_SECONDS:
             child.starts.popleft()
         log.error("supervisor.died child=%s status=%d starts=%d", child.name, status, len(child.starts))

@@ -7,14 +7,21 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
+from fastapi import FastAPI, Request, Response
 
+from gateway.ehr.context import LaunchContext, admit_launch
 from gateway.ehr.site import EhrSite
+from gateway.filing.signature import MAKER, AwaitingSignature, SignedNote
 from gateway.front.environment import forks_socket, make_environment
-from gateway.front.supervisor import COMPOSITION
+from gateway.front.visits import Rooms, Visits
+from gateway.front.watching import SignatureDesk
+from gateway.ledger.log import Ledger
 from gateway.settings import ROOT, read_settings
+from gateway.store.database import Database, open_database
 
-assert COMPOSITION
 HERE = Path(__file__).parent
 
 
@@ -35,6 +42,44 @@ class FixedAccess:
         self.forgotten = True
 
 
+class RecordingEhr:
+    """A real HTTP server that keeps what it was sent and answers as a test says."""
+
+    def __init__(self) -> None:
+        self.base = ""
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.refuse_tokens: set[str] = set()
+        self.stall_seconds = 0.0
+        self.app = FastAPI()
+
+        @self.app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
+        async def answer(path: str, request: Request) -> Response:
+            query = f"?{request.url.query}" if request.url.query else ""
+            self.requests.append((request.method, f"/{path}{query}", dict(request.headers), await request.body()))
+            await asyncio.sleep(self.stall_seconds)
+            if request.headers.get("authorization", "").removeprefix("Bearer ") in self.refuse_tokens:
+                return Response(status_code=401)
+            if path.endswith("/moved"):
+                return Response(status_code=302, headers={"location": "http://127.0.0.1:1/elsewhere"})
+            if request.method == "POST":
+                return Response(status_code=201, headers={"location": "DocumentReference/7", "set-cookie": "a=b"})
+            return Response(b'{"resourceType": "Patient"}', media_type="application/fhir+json")
+
+
+@pytest.fixture
+async def ehr() -> AsyncIterator[RecordingEhr]:
+    ehr = RecordingEhr()
+    server = uvicorn.Server(uvicorn.Config(ehr.app, port=0, log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    ehr.base = f"http://127.0.0.1:{port}/fhir"
+    yield ehr
+    server.should_exit = True
+    await serving
+
+
 @pytest.fixture
 def clock():
     return lambda: datetime.now(UTC)
@@ -46,9 +91,16 @@ def access() -> FixedAccess:
 
 
 @pytest.fixture
-def site() -> EhrSite:
+def site(ehr) -> EhrSite:
     return EhrSite.model_validate(
-        {"id": "test", "name": "Test EHR", "issuer": "http://ehr.test/fhir", "client": {"id": "countersign"}}
+        {
+            "id": "test",
+            "name": "Test EHR",
+            "issuer": ehr.base,
+            "client": {"id": "countersign"},
+            "timeout_seconds": 1,
+            "frame_ancestors": ["https://ehr.example.org"],
+        }
     )
 
 
@@ -79,3 +131,73 @@ async def fork_server(run_dir: Path, tmp_path: Path) -> AsyncIterator["subproces
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         process.wait(5)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path / "state" / "ledger.jsonl", b"k" * 32)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database("", tmp_path / "state", b"s" * 32)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def watch() -> "FixedWatch":
+    return FixedWatch()
+
+
+class FixedWatch:
+    """Looks and sees what the test says."""
+
+    def __init__(self) -> None:
+        self.looks, self.signed, self.keeps_session = 0, False, False
+
+    def wants_session(self, note, access) -> bool:
+        return self.keeps_session
+
+    async def look(self, note, access):
+        self.looks += 1
+        now = datetime.now(UTC)
+        return SignedNote(MAKER, note.document, "final", now) if self.signed else AwaitingSignature(now)
+
+
+@pytest.fixture
+async def visits(fork_server, run_dir, ledger, database, clock, watch) -> AsyncIterator[Visits]:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        rooms = Rooms(
+            run_dir=run_dir,
+            http=http,
+            ledger=ledger,
+            database=database,
+            clock=clock,
+            visit_hours=1,
+            ended_minutes=5,
+            watch_days=14,
+        )
+        desk = SignatureDesk(database, ledger, watch, watch_seconds=0.05, clock=clock)
+        visits = Visits(rooms, desk)
+        yield visits
+        await visits.stop()
+        await desk.stop()
+
+
+@pytest.fixture
+def context() -> LaunchContext:
+    return admit_launch(
+        {
+            "site_id": "test",
+            "patient_id": "p1",
+            "encounter_id": "e1",
+            "practitioner": "Practitioner/42",
+            "subject": "s42",
+            "scopes": ["patient/Patient.r"],
+            "need_patient_banner": True,
+            "intent": "",
+        }
+    )

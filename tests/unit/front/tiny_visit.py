@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 
 import httpx
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from gateway.settings import Settings
@@ -56,13 +56,9 @@ def compose_visit(room: VisitRoom) -> FastAPI:
         }
 
     @app.post("/api/echo")
-    async def echo(request: Request) -> StreamingResponse:
-        async def repeat() -> AsyncIterator[bytes]:
-            async for chunk in request.stream():
-                yield chunk
-
-        headers = {"x-cookie": request.headers.get("cookie", "none")}
-        return StreamingResponse(repeat(), media_type="application/octet-stream", headers=headers)
+    async def echo(request: Request) -> Response:
+        body = await request.body()
+        return Response(body, headers={"x-cookie": request.headers.get("cookie", "none")})
 
     @app.get("/api/events")
     async def events() -> StreamingResponse:

@@ -1,0 +1,254 @@
+"""Whole visits seen from the front: real processes, a real EHR over HTTP, the relay, the broker and the end."""
+
+import asyncio
+import os
+import statistics
+import time
+
+import httpx
+import psutil
+import pytest
+
+from gateway.errors import LedgerError, VisitError
+from gateway.ledger.log import Ledger
+from gateway.ledger.reading import read_lines
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+async def held(visits, site, context, access):
+    held = await visits.start(site)
+    await visits.open(held, context, access)
+    return held
+
+
+@pytest.fixture
+def events(tmp_path):
+    return lambda: [line.fields["event"] for line in read_lines(tmp_path / "state" / "ledger.jsonl")]
+
+
+async def call(held, method, path, **given):
+    """Through the relay, as the front does it: a real HTTP server would only be in the way."""
+
+    async def app(scope, receive, send):
+        await held.relay.pass_request(scope, receive, send, scope["path"])
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://front", timeout=10) as http:
+        return await http.request(method, path, **given)
+
+
+async def test_the_visit_is_handed_the_launch_and_answers(held):
+    assert (await call(held, "GET", "/api/view")).json()["patient"] == "p1"
+
+
+async def test_reading_adds_the_token_and_logs_before(held, ehr, events):
+    reply = (await call(held, "GET", "/api/fhir/Patient/p1")).json()
+    assert reply == {"status": 200, "body": '{"resourceType": "Patient"}'}
+    method, path, headers, _ = ehr.requests[0]
+    assert (method, path) == ("GET", "/fhir/Patient/p1")
+    assert headers["authorization"] == "Bearer token-1"
+    assert "cookie" not in headers
+    assert events() == ["front:visit:open", "front:fhir:read"]
+
+
+async def test_another_patients_search_is_refused_before_anything_is_sent(held, ehr):
+    assert (await call(held, "GET", "/api/fhir/Consent?patient=p2")).json()["status"] == 403
+    assert (await call(held, "GET", "/api/fhir/Patient/p2")).json()["status"] == 403
+    assert ehr.requests == []
+
+
+async def test_a_refused_token_is_renewed_once(held, ehr, access):
+    ehr.refuse_tokens = {"token-1"}
+    assert (await call(held, "GET", "/api/fhir/Patient/p1")).json()["status"] == 200
+    assert (await call(held, "POST", "/api/write", content=b"{}")).json()["status"] == 201
+    ehr.refuse_tokens = {"token-2", "token-3"}
+    assert (await call(held, "POST", "/api/write", content=b'{"note": 1}')).json()["status"] == 401
+    assert [body for _, _, _, body in ehr.requests][-2:] == [b'{"note": 1}'] * 2
+
+
+async def test_a_redirect_is_passed_on_and_never_followed(held, ehr):
+    assert (await call(held, "GET", "/api/fhir/Encounter/moved")).json()["status"] == 302
+    assert len(ehr.requests) == 1
+
+
+async def test_an_ehr_that_does_not_answer_is_unknown_and_one_that_is_down_is_not_reached(held, ehr, site):
+    ehr.stall_seconds = 1.5
+    assert (await call(held, "GET", "/api/fhir/Patient/p1")).json()["status"] == 504
+    object.__setattr__(held.broker, "_base", "http://127.0.0.1:1/fhir")
+    assert (await call(held, "GET", "/api/fhir/Patient/p1")).json()["status"] == 503
+
+
+async def test_without_the_ledger_nothing_is_sent_to_the_ehr(held, ehr, monkeypatch):
+    async def fail(self, entry):
+        raise LedgerError("ledger.unwritable", "The log can't be written.")
+
+    monkeypatch.setattr(Ledger, "append", fail)
+    assert (await call(held, "GET", "/api/fhir/Patient/p1")).json()["status"] == 503
+    assert (await call(held, "POST", "/api/write", content=b"{}")).json()["status"] == 503
+    assert (await call(held, "POST", "/api/log", json={"event": "visit:draft:start"})).json()["status"] == 503
+    assert (await call(held, "POST", "/api/log", json={"event": "visit:a:b", "owe": True})).json()["status"] == 202
+    assert ehr.requests == []
+
+
+async def test_the_visits_entries_carry_its_patient_as_a_hash(held, tmp_path):
+    entry = {"event": "visit:draft:start", "counts": {"format": "soap", "segments": 3}}
+    assert (await call(held, "POST", "/api/log", json=entry)).json()["status"] == 204
+    words = {"event": "visit:draft:start", "counts": {"text": "what the patient said"}}
+    assert (await call(held, "POST", "/api/log", json=words)).json()["status"] == 503
+    line = list(read_lines(tmp_path / "state" / "ledger.jsonl"))[-1].fields
+    assert (line["event"], line["segments"], line["visit"]) == ("visit:draft:start", 3, held.id)
+    assert len(line["patient"]) == 32
+
+
+async def test_a_visit_that_ends_answers_first_then_leaves_a_receipt_and_nothing_else(
+    held, visits, run_dir, access, database, events
+):
+    report = {"outcome": "cancelled", "destroyed": ["transcript"]}
+    assert (await call(held, "POST", "/api/end", json=report)).json() == {"phase": "ended"}
+    await asyncio.wait_for(held.gone.wait(), 5)
+    await asyncio.sleep(0.05)
+    assert held.receipt.to_view()["outcome"] == "cancelled"
+    assert "transcript" in held.receipt.destroyed
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert not psutil.pid_exists(held.process.pid)
+    assert access.forgotten
+    assert database.list_open_visits() == []
+    assert events()[-1] == "front:visit:purge"
+
+
+async def test_a_filed_note_is_watched_until_it_is_signed(held, watch, database, access):
+    report = {"outcome": "filed", "document": "DocumentReference/7"}
+    await call(held, "POST", "/api/end", json=report)
+    await until(lambda: watch.looks > 1)
+    assert held.news.to_view()["status"] == "awaiting"
+    assert [note.document for note in database.list_awaiting()] == ["DocumentReference/7"]
+    assert access.forgotten
+    watch.signed = True
+    await until(lambda: held.news.status == "signed")
+    await until(lambda: database.list_awaiting() == [])
+
+
+async def test_a_visit_that_crashes_is_lost_and_purged(held, database):
+    with pytest.raises(VisitError, match="ended"):
+        await call(held, "POST", "/api/crash")
+    await asyncio.wait_for(held.gone.wait(), 5)
+    assert held.receipt.outcome == "lost"
+    assert database.find_visit(held.id).outcome == "lost"
+
+
+async def test_a_visit_past_its_deadline_is_told_and_ends(visits, site, context, access):
+    object.__setattr__(visits._rooms, "visit_hours", 0.5 / 3600)
+    held = await visits.start(site)
+    await visits.open(held, context, access)
+    await asyncio.wait_for(held.gone.wait(), 8)
+    assert held.receipt.outcome == "expired"
+    assert "a test" in held.receipt.destroyed
+
+
+async def test_a_visit_that_was_never_opened_leaves_nothing(visits, site, run_dir):
+    held = await visits.start(site)
+    await visits.abandon(held)
+    await until(lambda: visits.find(held.id) is None)
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+
+
+async def test_what_an_earlier_front_left_is_cleaned_up(visits, database, run_dir, events):
+    database.add_visit("earlier", "test", 999999)
+    (run_dir / "earlier.ehr.sock").touch()
+    await visits.clean_up()
+    await until(lambda: events() == ["front:visit:purge"])
+    assert database.find_visit("earlier").outcome == "lost"
+    assert not (run_dir / "earlier.ehr.sock").exists()
+
+
+async def test_twenty_visits_leave_no_process_and_no_socket(visits, site, context, access, run_dir, fork_server):
+    async def one():
+        held = await visits.start(site)
+        await visits.open(held, context, access)
+        await call(held, "POST", "/api/end", json={"outcome": "cancelled"})
+        await held.gone.wait()
+
+    for _ in range(4):
+        await asyncio.gather(*(one() for _ in range(5)))
+    await until(lambda: not psutil.Process(fork_server.pid).children())
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert visits.count_running() == 0
+
+
+# The relay --------------------------------------------------------------------------------------------------------
+
+
+async def test_large_bodies_pass_both_ways_unchanged(held):
+    body = os.urandom(5_000_000)
+    reply = await call(held, "POST", "/api/echo", content=body, headers={"cookie": "__Host-visit-x=secret"})
+    assert reply.content == body
+    assert reply.headers["x-cookie"] == "none"
+
+
+async def test_events_pass_as_they_come(held):
+    chunks, times = [], []
+
+    async def send(message):
+        if message.get("body"):
+            chunks.append(message["body"])
+            times.append(time.perf_counter())
+
+    gone = asyncio.Event()
+
+    async def receive():
+        if not receive.asked:
+            receive.asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    receive.asked = False
+    scope = {"type": "http", "method": "GET", "query_string": b"", "headers": []}
+    passing = asyncio.create_task(held.relay.pass_request(scope, receive, send, "/api/events"))
+    await until(lambda: len(chunks) >= 4)
+    gone.set()
+    await asyncio.wait_for(passing, 2)
+    assert times[3] - times[0] > 0.1
+    assert (await call(held, "GET", "/api/view")).status_code == 200
+
+
+async def test_a_browser_that_goes_away_in_the_middle_harms_nothing(held):
+    async def receive():
+        if not receive.asked:
+            receive.asked = True
+            return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+        return {"type": "http.disconnect"}
+
+    receive.asked = False
+
+    async def send(message):
+        pass
+
+    scope = {"type": "http", "method": "POST", "query_string": b"", "headers": []}
+    with pytest.raises(VisitError, match="ended"):
+        await asyncio.wait_for(held.relay.pass_request(scope, receive, send, "/api/echo"), 3)
+    assert (await call(held, "GET", "/api/view")).status_code == 200
+
+
+async def test_the_relay_adds_little(held):
+    direct = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(held.process.browser_socket)))
+    own, relayed = [], []
+    async with direct:
+        for _ in range(100):
+            began = time.perf_counter()
+            await held.relay.post("/internal/open", b"{}")
+            relayed.append((time.perf_counter() - began) * 1000)
+            began = time.perf_counter()
+            await direct.post("http://visit/internal/open", content=b"{}")
+            own.append((time.perf_counter() - began) * 1000)
+    print(f"\nrelay {statistics.median(relayed):.2f} ms, plain httpx client {statistics.median(own):.2f} ms")
+    assert statistics.median(relayed) < statistics.median(own) + 3
+
+
+async def until(holds, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
