@@ -1,9 +1,17 @@
-"""For each statement the segments that carry it, or why it is withheld."""
+"""For each statement the segments that carry it, or why it is withheld.
 
+The verdict is made here and nowhere else: ``judge_statement`` turns findings into a verdict (nothing at fault and
+segments that carry it: supported), ``quote_segments`` makes a risk line out of the material's own words, and
+``close_draft`` sets the whole in the order of the format. How findings are found: ``note/checking``.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass
 from enum import StrEnum
 
-from gateway.note.statement import DrafterInfo, Statement
+from gateway.capture.material import Segment, Source, Speaker
+from gateway.note.formats import NoteFormat
+from gateway.note.statement import Draft, DrafterInfo, Origin, Statement
 from gateway.proof import Maker
 
 MAKER = Maker("note/evidence")
@@ -61,3 +69,72 @@ class CheckedDraft:
         MAKER.check(maker)
         if any(item.withheld for item in self.shown):
             raise ValueError("a withheld statement can't be shown")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a statement, as the clinician reads it. ``verdict`` is never SUPPORTED."""
+
+    verdict: Verdict
+    reason: str
+    words: tuple[str, ...] = ()
+
+
+def judge_statement(
+    statement: Statement, section: str, segments: Iterable[int], faults: Sequence[Fault]
+) -> CheckedStatement:
+    """The verdict on one statement: the gravest fault decides; without one, and with segments, it is supported."""
+    numbers = tuple(sorted(set(segments)))
+    if not faults and not numbers:
+        faults = (Fault(Verdict.UNSUPPORTED, "nothing in the material says this"),)
+    if not faults:
+        return CheckedStatement(MAKER, statement, section, Verdict.SUPPORTED, numbers)
+    gravest = min(faults, key=lambda fault: _GRAVITY.index(fault.verdict))
+    return CheckedStatement(MAKER, statement, section, gravest.verdict, numbers, gravest.reason, gravest.words)
+
+
+def quote_segments(number: int, section: str, segments: Sequence[Segment], conversation: bool) -> CheckedStatement:
+    """A risk line: the segments' own words between quotation marks, each under who said it.
+
+    Args:
+        number: the statement's number.
+        section: the id of the section that takes risk lines.
+        segments: one or more, in order: a question before its answer.
+        conversation: they were said between people, so that the clinician's words are no dictation.
+    """
+    text = " ".join(f'{_name_voice(segment, conversation)}: "{segment.text}"' for segment in segments)
+    numbers = tuple(segment.number for segment in segments)
+    statement = Statement(number, section, text, Origin.MATERIAL, numbers)
+    return CheckedStatement(MAKER, statement, section, Verdict.SUPPORTED, numbers, risk=True)
+
+
+def close_draft(
+    draft: Draft, note_format: NoteFormat, checked: Iterable[CheckedStatement], quotes: Iterable[CheckedStatement]
+) -> CheckedDraft:
+    """Shown and withheld, each in the order of the format's sections; in a section the quotes come last."""
+    order = {section.id: place for place, section in enumerate(note_format.sections)}
+    items = sorted(
+        (*checked, *quotes), key=lambda item: (order.get(item.section, len(order)), item.risk, item.statement.number)
+    )
+    return CheckedDraft(
+        MAKER,
+        draft.format_id,
+        tuple(item for item in items if not item.withheld),
+        tuple(item for item in items if item.withheld),
+        draft.drafter,
+    )
+
+
+_GRAVITY = (Verdict.CONTRADICTED, Verdict.UNSUPPORTED, Verdict.PARTLY)
+
+
+def _name_voice(segment: Segment, conversation: bool) -> str:
+    if segment.source is Source.OBSERVATION:
+        return "Noted"
+    if segment.speaker is Speaker.PATIENT:
+        return "Patient"
+    if segment.speaker is Speaker.UNKNOWN:
+        return "Said"
+    if conversation:
+        return "Clinician"
+    return "Dictated" if segment.source is Source.DICTATION else "Noted"
