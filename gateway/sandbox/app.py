@@ -67,7 +67,9 @@ def create_sandbox(settings: SandboxSettings) -> Starlette:
     def now() -> float:
         return settings.clock().timestamp()
 
-    practice = Practice(record, settings.clock, settings.prefix, f"{settings.prefix}mara-ellison")
+    practice = Practice(
+        record, settings.clock, settings.prefix, f"{settings.prefix}mara-ellison", settings.clock().date()
+    )
     registered = register_clients(settings.gateway_url, settings.extra_clients)
     clients = Clients(registered, addresses.endpoint("token"), settings.fetch, now)
     grants = Grants(settings.policy, now)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from gateway.sandbox.chart.words import read_concept, read_time, write_day, write_moment, write_name
 from gateway.sandbox.fhir.backend import Resource
 from gateway.sandbox.fhir.client import FhirClient
+from gateway.sandbox.seed import build_seed, move_visits
 from gateway.sandbox.smart.server import Choice
 
 OPEN_STATUSES = "planned,arrived,triaged,in-progress,onleave"
@@ -14,12 +15,16 @@ OPEN_STATUSES = "planned,arrived,triaged,in-progress,onleave"
 
 @dataclass(slots=True)
 class Practice:
-    """``clock`` gives now in the practice's own zone; ``prefix`` begins the ids of the seed."""
+    """``clock`` gives now in the practice's own zone; ``prefix`` begins the ids of the seed.
+
+    ``day`` is the one that the visits are planned for.
+    """
 
     record: FhirClient
     clock: Callable[[], datetime]
     prefix: str
     clinician: str
+    day: date
 
     @property
     def user(self) -> str:
@@ -29,6 +34,13 @@ class Practice:
     @property
     def organization(self) -> str:
         return f"Organization/{self.prefix}practice"
+
+    async def begin_day(self) -> None:
+        """After midnight, moves the invented visits to the new day; what became of notes and consents stays."""
+        today = self.clock().date()
+        if today != self.day:
+            self.day = today
+            await move_visits(self.record, build_seed(self.clock(), self.prefix))
 
     async def list_patients(self) -> Sequence[Choice]:
         """The practice's patients by family name."""

@@ -195,6 +195,19 @@ def test_countersign_opens_beside_the_chart_with_visit_and_microphone(running: R
     expect(page.locator("#frame iframe")).to_have_count(0)
 
 
+def test_in_a_narrow_window_chart_and_countersign_take_turns(running: Running, page: Page) -> None:
+    page.set_viewport_size({"width": 380, "height": 800})
+    page.goto(f"{running.ehr}/patient/ada-marlowe")
+    page.get_by_role("button", name="Open Countersign").click()
+    expect(page.frame_locator("#frame iframe").locator("#microphone")).to_have_text("granted")
+    expect(page.locator("#record")).to_be_hidden()
+    page.get_by_role("button", name="Chart").click()
+    expect(page.locator("#record")).to_be_visible()
+    page.get_by_role("button", name="Open Countersign").click()
+    expect(page.frame_locator("#frame iframe").locator("#microphone")).to_be_visible()
+    assert len(running.launches) == 1
+
+
 def test_countersign_opens_in_a_tab(running: Running, page: Page) -> None:
     page.goto(f"{running.ehr}/patient/ada-marlowe")
     with page.context.expect_page() as opened:

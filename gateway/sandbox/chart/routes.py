@@ -59,6 +59,7 @@ def create_chart_routes(server: ChartServer) -> list[Route | Mount]:
         return {"practice_name": organization, "clinicians": clinicians, "clinician": practice.clinician}
 
     async def schedule(_: Request) -> Response:
+        await practice.begin_day()
         visits = await read_schedule(practice)
         now = practice.clock()
         values = await frame_values()

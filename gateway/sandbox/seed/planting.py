@@ -14,3 +14,10 @@ async def plant_seed(record: FhirClient, resources: Iterable[Resource]) -> None:
     """
     for resource in resources:
         await record.update(resource)
+
+
+async def move_visits(record: FhirClient, resources: Iterable[Resource]) -> None:
+    """Stores today's visits alone: a record that was planted yesterday gets them for a new day."""
+    for resource in resources:
+        if resource["resourceType"] == "Encounter" and resource["id"].endswith("-today"):
+            await record.update(resource)

@@ -24,9 +24,9 @@ function say(words, refused = false) {
   message.classList.toggle("refused", refused);
 }
 
-/** @param {string} view "side", "full" or "" for none */
+/** @param {string} view "side", "full", "chart" (Countersign stays open, out of sight) or "" for none */
 function show(view) {
-  app.hidden = !view;
+  app.hidden = !view || view === "chart";
   if (view) work.dataset.view = view;
   else delete work.dataset.view;
   for (const button of app.querySelectorAll("[data-open]")) {
@@ -87,6 +87,10 @@ for (const button of document.querySelectorAll("[data-open]")) {
   button.removeAttribute("hidden");
   button.addEventListener("click", () => void open(button.getAttribute("data-open") ?? "side"));
 }
+document.getElementById("chart-only")?.addEventListener("click", () => {
+  show("chart");
+  /** @type {HTMLElement | null} */ (form.querySelector("[data-open]"))?.focus();
+});
 document.getElementById("close")?.addEventListener("click", () => {
   holder.replaceChildren();
   show("");

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ from gateway.sandbox.app import Sandbox
 from gateway.sandbox.fhir.client import FhirRefused
 
 PATIENT = "ada-marlowe"
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=-6)))
 
 
 async def plant_draft(sandbox: Sandbox, text: str = "Invented text.", **other: Any) -> dict[str, Any]:
@@ -205,3 +207,12 @@ async def test_a_chart_that_is_not_there_is_said_plainly(chart: httpx.AsyncClien
 async def test_a_wrong_launch_request_says_what_is_needed(chart: httpx.AsyncClient) -> None:
     assert (await chart.post("/launch", content=b"[]")).status_code == 400
     assert (await chart.post("/launch", content=b"x")).json()["message"].startswith("Send JSON")
+
+
+async def test_after_midnight_the_schedule_is_for_the_new_day(chart: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    await chart.post(f"/patient/{PATIENT}/ada-marlowe-recording/revoke")
+    sandbox.practice.clock = lambda: NOON + timedelta(days=1)
+    page = (await chart.get("/")).text
+    assert "Tuesday, 24 November 2026" in page
+    assert len(re.findall(r"<time>", page)) == 10
+    assert (await sandbox.record.read("Consent", "ada-marlowe-recording"))["status"] == "inactive"
