@@ -168,7 +168,8 @@ class FhirClient:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         url = f"{self._base}{path}" if path.startswith("?") else f"{self._base}/{path}"
-        sent = {"Accept": FHIR_JSON, **(headers or {})}
+        # HAPI answers a repeated search from its cache otherwise; what was just filed or revoked would be missing.
+        sent = {"Accept": FHIR_JSON, "Cache-Control": "no-cache", **(headers or {})}
         if body is not None:
             sent["Content-Type"] = FHIR_JSON
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()

@@ -63,10 +63,7 @@ async def read_identity(
     if token is None:
         raise LaunchError("launch.identity", NOT_PROVEN, "unknown key")
     _check_claims(token, site, configuration, nonce, access_token, now)
-    subject = token.claims["sub"]
-    if not isinstance(subject, str) or not subject:
-        raise LaunchError("launch.identity", NOT_PROVEN, "sub")
-    return Identity(subject, read_fhir_user(token.claims.get("fhirUser"), site))
+    return Identity(str(token.claims["sub"]), read_fhir_user(token.claims.get("fhirUser"), site))
 
 
 def read_fhir_user(value: object, site: EhrSite) -> str:

@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from gateway.consent.rules import ConsentRules, read_rules
+
+# A machine under load is no reason to fail a property.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 OWN_CODES = "https://countersign.dev/fhir/CodeSystem/consent-activity"
 Build = Callable[..., dict[str, Any]]

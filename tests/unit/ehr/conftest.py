@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
@@ -17,6 +18,10 @@ from gateway.ehr.discovery import Discovery
 from gateway.ehr.keys import read_credentials
 from gateway.ehr.site import EhrSite
 from gateway.ehr.smart import Launcher
+
+# A machine under load is no reason to fail a property.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 BASE = "https://ehr.example.org/fhir"
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)

@@ -97,6 +97,13 @@ async def test_a_proxy_without_an_answer_leaves_the_outcome_unknown(answer, stat
         await answer(httpx.Response(status)).create(consent("1"))
 
 
+@pytest.mark.parametrize("issues", [None, "x", [7, {"code": 7}, {"code": "Jane Roe"}]])
+async def test_an_outcome_that_is_none_adds_nothing(answer, issues):
+    with pytest.raises(EhrRefused) as caught:
+        await answer(httpx.Response(404, json={"issue": issues})).read("Patient", "1")
+    assert caught.value.detail == "HTTP 404"
+
+
 async def test_a_redirect_is_not_followed(answer):
     client = answer(httpx.Response(302, headers={"location": "https://evil.example.org"}))
     with pytest.raises(EhrGarbled, match=r"redirected"):

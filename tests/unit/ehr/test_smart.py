@@ -11,6 +11,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
+from gateway.ehr.context import admit_launch
 from gateway.ehr.smart import Launched, find_site
 from gateway.errors import EhrGarbled, EhrRefused, EhrUnreachable, LaunchError
 from tests.unit.ehr.conftest import BASE, SCOPES, make_launcher, make_site
@@ -39,6 +40,13 @@ async def test_a_launch_that_holds_knows_user_patient_and_encounter(launcher, se
     assert context.scopes == tuple(SCOPES.split())
     assert launched.tokens.access == "access-1"
     assert launched.tokens.expires_at is not None
+
+
+async def test_a_launch_is_handed_to_the_visit_without_its_tokens(launcher, server):
+    launched = await launch(launcher, server)
+    message = launched.context.to_message()
+    assert admit_launch(json.loads(json.dumps(message))) == launched.context
+    assert "access-1" not in str(message)
 
 
 async def test_no_token_is_shown_by_any_repr(launcher, server):
@@ -259,6 +267,12 @@ async def test_a_launch_without_an_identity_is_refused(launcher, server):
         {"sub": ""},
         {"sub": 7},
         {"at_hash": "AAAA"},
+        {"at_hash": 7},
+        {"at_hash": ["x"]},
+        {"aud": None},
+        {"aud": 7},
+        {"azp": "someone-else"},
+        {"amr": "pwd"},
     ],
 )
 async def test_an_identity_whose_claims_do_not_hold_is_refused(launcher, server, claims):
@@ -304,6 +318,12 @@ async def test_a_new_key_of_the_issuer_is_asked_for_once(launcher, server, clock
     asked = [request.url.path for request in server.requests[before:]]
     assert asked == ["/token", "/fhir/jwks"]
     server.published, server.key = [server.key], ECKey.generate_key("P-256", auto_kid=True)
+    with pytest.raises(LaunchError, match=r"launch\.identity"):
+        await launch(launcher, server)
+
+
+async def test_a_key_signs_only_by_its_own_algorithm(launcher, server, rsa_key):
+    server.published = [RSAKey.import_key({**rsa_key.as_dict(private=False), "alg": "RS512"})]
     with pytest.raises(LaunchError, match=r"launch\.identity"):
         await launch(launcher, server)
 
@@ -379,6 +399,11 @@ async def test_a_token_answer_that_is_none_is_one_clear_error(launcher, server, 
         await launch(launcher, server)
     assert caught.value.code == code
     assert "evil" not in str(server.requests[-1].url)
+
+
+async def test_an_expiry_may_be_sent_as_text(launcher, server, clock):
+    server.token = {"expires_in": "60"}
+    assert (await launch(launcher, server)).tokens.is_over(clock(), margin_seconds=60)
 
 
 async def test_tokens_are_renewed_and_rotated(launcher, server, clock):
