@@ -352,6 +352,8 @@ async def test_an_encounter_in_words(client, record):
                 {"text": "Therapy"},
                 {"coding": [{"code": "90834", "display": "45 min"}]},
                 {"coding": [{"code": "x"}]},
+                {"coding": [{}]},
+                {},
             ],
             serviceType={"coding": [{"display": "Counselling"}]},
             location=[{"location": {"display": "Room 2"}}, {"location": {"display": "Room 2"}}, {"location": 3}],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ehr.dates import format_day, format_period, is_later, parse_date
+from gateway.ehr.dates import format_day, format_period, is_later, parse_date, parse_moment
 
 
 def at(*parts: int) -> datetime:
@@ -37,6 +37,13 @@ def test_a_partial_date_is_all_of_it(text, first, after):
     assert span is not None
     assert (span.earliest_start, span.latest_start) == (first, first)
     assert (span.earliest_end, span.latest_end) == (after, after)
+
+
+def test_a_moment_keeps_its_own_offset():
+    moment = parse_moment("2026-11-23T10:00:00-05:00")
+    assert moment is not None
+    assert moment.isoformat() == "2026-11-23T10:00:00-05:00"
+    assert parse_moment("2026-11-23") is None
 
 
 def test_without_a_zone_a_day_may_be_any_of_the_earths():
