@@ -35,6 +35,7 @@
  * @property {Encounter | null} encounter
  * @property {{id: string, label: string}[]} encounter_choices
  * @property {boolean} may_have_no_encounter
+ * @property {boolean} encounter_settled
  * @property {"yes"|"no"|"unknown"} telehealth
  * @property {{reference: string, what: string}[]} read
  * @property {Consent[]} consents
@@ -72,6 +73,7 @@ export function emptyView() {
     encounter: null,
     encounter_choices: [],
     may_have_no_encounter: false,
+    encounter_settled: false,
     telehealth: "unknown",
     read: [],
     consents: [],

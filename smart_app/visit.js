@@ -11,9 +11,11 @@ import { words } from "./words.js";
 /** @typedef {import("./view.js").View} View */
 
 const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
+const RECEIPT_POLL_MS = 1000;
+const RECEIPT_POLLS = 60;
 const SIGNATURE_POLL_MS = 5000;
 const SIGNATURE_SLOW_MS = 30000;
-const SIGNATURE_QUICK_POLLS = 36;
+const SIGNATURE_QUICK_POLLS = 100;
 
 /** Fires `view` after each new view and `trouble` when what is in the way changes. */
 export class Visit extends EventTarget {
@@ -56,7 +58,7 @@ export class Visit extends EventTarget {
         this.#readAgain = false;
         const view = await readView();
         this.#failedReads = 0;
-        if (this.trouble !== null && this.trouble.kind !== "refused") this.#setTrouble(null);
+        this.#comeBack();
         this.#take(view);
       } while (this.#readAgain);
     } catch (error) {
@@ -87,6 +89,13 @@ export class Visit extends EventTarget {
     return this.#send(() => postDictation(sound), false);
   }
 
+  /** The visit answers again: what was in the way is gone, but a step that did not arrive is not taken back. */
+  #comeBack() {
+    if (this.trouble === null || this.trouble.kind === "refused") return;
+    const lostStep = this.trouble.message === words.trouble.notSent;
+    this.#setTrouble(lostStep ? new Trouble("refused", words.trouble.notDone) : null);
+  }
+
   /** Something the page itself has to say. @param {string} message */
   say(message) {
     this.#setTrouble(new Trouble("refused", message));
@@ -111,6 +120,7 @@ export class Visit extends EventTarget {
         const view = await request();
         if (this.trouble !== null) this.#setTrouble(null);
         this.#take(view);
+        if (view.phase === "ended") this.#follow();
         return true;
       } catch (error) {
         this.#meet(error);
@@ -158,7 +168,7 @@ export class Visit extends EventTarget {
     if (this.view?.phase === "ended" || lost) {
       this.#events?.close();
       this.#events = null;
-      if (!lost) this.#watchSignature();
+      if (!lost) this.#watchEnd();
       return;
     }
     if (this.#failedReads > 0) {
@@ -184,11 +194,15 @@ export class Visit extends EventTarget {
     });
   }
 
-  #watchSignature() {
-    const status = this.view?.signature?.status;
-    if (status === undefined || status === "signed") return;
+  /** After the end: the receipt comes when the process is gone, the signature when she has signed. */
+  #watchEnd() {
+    const { receipt, signature, outcome } = /** @type {View} */ (this.view);
+    const filed = (outcome ?? receipt?.outcome) === "filed";
+    if (receipt !== null && (!filed || signature?.status === "signed")) return;
+    if (receipt === null && !filed && this.#polls > RECEIPT_POLLS) return;
     this.#polls += 1;
-    const wait = this.#polls < SIGNATURE_QUICK_POLLS ? SIGNATURE_POLL_MS : SIGNATURE_SLOW_MS;
+    const slow = this.#polls > SIGNATURE_QUICK_POLLS ? SIGNATURE_SLOW_MS : SIGNATURE_POLL_MS;
+    const wait = receipt === null && this.#polls < RECEIPT_POLLS ? RECEIPT_POLL_MS : slow;
     this.#timer = setTimeout(() => void this.read(), wait);
   }
 }

@@ -78,6 +78,7 @@ export const words = {
       `${ehr || "This EHR"} holds no unsigned notes. At the end you get the text to put into its own editor.`,
     drafter: "Drafting:",
     speech: "Speech:",
+    outline: "no text model is installed, so your own lines are arranged under the headings",
   },
 
   gathering: {
@@ -97,6 +98,7 @@ export const words = {
     draftOutline: "Arrange the note",
     needMaterial: "Dictate or type something first.",
     needTranscript: "The dictation is still being transcribed.",
+    needWait: "One moment: the visit is busy.",
     needStop: "Stop the dictation first.",
     needSend: "Send the last dictation or discard it first.",
     thin: "The draft rests on these lines and on nothing else.",
@@ -186,6 +188,7 @@ export const words = {
       edited: "Edited",
       struck: "Struck: not in the note",
     }),
+    struckButRisk: "Struck, but for the risk line you keep",
     editLabel: /** @param {string} title */ (title) => `${title}, in your words`,
     editRisk: "Quoted risk lines stay as they are beside this text; keep or strike each above.",
     save: "Save the edit",
@@ -203,7 +206,7 @@ export const words = {
 
   withheld: {
     title: /** @param {number} count */ (count) => `Withheld (${count}): not in the note`,
-    intro: "The model wrote these, but your lines don't carry them.",
+    intro: "These were drafted, but your lines don't carry them. They are in the note only if you say so in your own words.",
     reason: "Why:",
     nearest: "Nearest",
     take: "Take over in my own words",
@@ -222,6 +225,11 @@ export const words = {
     fileHint: "It goes into the chart unsigned. Your signature in the EHR makes it final.",
     needDecisions: /** @param {number} count */ (count) => `${counted(count, "decision is", "decisions are")} still open.`,
     needCheck: "Confirm that you have reviewed the note.",
+  },
+
+  writing: {
+    title: "Write the note",
+    words: "Consent is being read once more.",
   },
 
   filing: {
@@ -282,12 +290,12 @@ export const words = {
     label: "Needs your attention",
     offline: "Countersign can't be reached. What you typed stays on this page; it is tried again every few seconds.",
     notSent: "That did not reach Countersign. What you typed stays on this page: try again when the connection is back.",
+    notDone: "Connected again. The last step did not arrive: please do it once more.",
     forbidden: "This browser no longer holds this visit. Copy what you still need from this page, then open Countersign again from the chart.",
     missing: "This visit is no longer here. Copy what you still need from this page, then open Countersign again from the chart.",
     unclear: "Countersign answered in a way this page does not understand. Try again; if it stays so, tell your IT desk.",
     again: "Try again",
     dismiss: "Dismiss",
-    back: "Connected again.",
   },
 
   keys: {

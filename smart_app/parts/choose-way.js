@@ -53,7 +53,7 @@ export class ChooseWay extends HTMLElement {
     this.#format.show(view);
     arrange(this.#ways, view.ways, (way) => way.id, (way) => this.#createWay(way), (row, way) => updateWay(row, way, view));
     const models = [
-      view.drafter.label && `${words.choosing.drafter} ${view.drafter.label}`,
+      describeDrafter(view.drafter),
       view.speech.label && `${words.choosing.speech} ${view.speech.label}`,
     ];
     setText(this.#models, models.filter(Boolean).join(" · "));
@@ -65,7 +65,7 @@ export class ChooseWay extends HTMLElement {
    * @param {View} view
    */
   #showEncounters(view) {
-    const settled = view.encounter !== null || view.ways.some((way) => way.offered);
+    const settled = view.encounter_settled || view.encounter !== null || view.ways.some((way) => way.offered);
     /** @type {{id: string | null, label: string}[]} */
     const choices = [...view.encounter_choices];
     if (view.may_have_no_encounter && choices.length > 0) choices.push({ id: null, label: words.choosing.noEncounter });
@@ -105,6 +105,12 @@ export class ChooseWay extends HTMLElement {
   }
 }
 
+/** @param {View["drafter"]} drafter @returns {string} */
+export function describeDrafter({ kind, label }) {
+  const said = kind === "outline" ? words.choosing.outline : label;
+  return said && kind !== "none" ? `${words.choosing.drafter} ${said}` : "";
+}
+
 /** @param {HTMLElement} row @param {Way} way @param {View} view */
 function updateWay(row, way, view) {
   const [choose, , needs, why] = row.children;
@@ -115,7 +121,7 @@ function updateWay(row, way, view) {
     needs,
     labels.length > 0 ? `${words.choosing.needs} ${labels.join(words.choosing.needsJoin)}` : words.choosing.needsNone,
   );
-  const reason = way.offered ? way.why : `${words.choosing.notOffered}${way.why ? `: ${way.why}` : ""}`;
+  const reason = way.offered ? "" : way.why || words.choosing.notOffered;
   setText(why, reason);
   /** @type {HTMLElement} */ (why).hidden = reason === "";
 }

@@ -2,6 +2,7 @@
 /** Phase `gathering`: dictate or type, with the numbered lines so far beside it, then ask for the draft. */
 import { make, makeButton, setAttributes, setText } from "../element.js";
 import { words } from "../words.js";
+import { describeDrafter } from "./choose-way.js";
 import { DictationDesk } from "./dictation-desk.js";
 import { EvidenceLines } from "./evidence-lines.js";
 import { FormatChoice } from "./format-choice.js";
@@ -78,7 +79,7 @@ export class GatherMaterial extends HTMLElement {
     this.#format.show(view);
     this.#lines.showSegments(view.segments);
     setText(this.#draft, view.drafter.kind === "outline" ? words.gathering.draftOutline : words.gathering.draft);
-    setText(this.#drafter, [view.drafter.label, words.gathering.thin].filter(Boolean).join(" · "));
+    setText(this.#drafter, [describeDrafter(view.drafter), words.gathering.thin].filter(Boolean).join(" · "));
     this.#explain();
   }
 
@@ -88,6 +89,7 @@ export class GatherMaterial extends HTMLElement {
     if (mode === "recording" || mode === "paused" || mode === "lost" || mode === "opening") return words.gathering.needStop;
     if (mode === "kept") return words.gathering.needSend;
     if (mode === "sending" || this.#view?.working?.what === "transcribing") return words.gathering.needTranscript;
+    if (this.#view?.working) return this.#view.working.words || words.gathering.needWait;
     if ((this.#view?.segments.length ?? 0) === 0 && !this.#typed.hasWords) return words.gathering.needMaterial;
     return "";
   }

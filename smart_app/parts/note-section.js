@@ -80,7 +80,6 @@ export class NoteSection extends HTMLElement {
   /** @returns {HTMLElement | null} what still needs a decision here: the section's own first */
   get openPlace() {
     if (this.#section.decision === "open") return this.#title;
-    if (this.#section.decision === "struck") return null;
     return this.#list.querySelector("[data-open]");
   }
 
@@ -89,7 +88,7 @@ export class NoteSection extends HTMLElement {
     this.#section = section;
     const edited = section.decision === "edited";
     setText(this.#title, section.title);
-    setText(this.#state, deciding ? (words.review.decisions[section.decision] ?? section.decision) : "");
+    setText(this.#state, deciding ? describeDecision(section) : "");
     setAttributes(this, { "data-decision": deciding ? section.decision : "drafting" });
     const statements = edited ? section.statements.filter((statement) => statement.risk) : section.statements;
     arrange(
@@ -97,7 +96,7 @@ export class NoteSection extends HTMLElement {
       statements,
       (statement) => `${statement.number} ${statement.segments.join(",")} ${statement.origin}`,
       (statement) => createStatement(statement, this.#acts),
-      (row, statement) => updateStatement(row, statement, deciding && section.decision !== "struck"),
+      (row, statement) => updateStatement(row, statement, deciding),
     );
     setAttributes(this.#list, { "aria-label": words.review.statements(section.title) });
     this.#list.hidden = statements.length === 0;
@@ -171,6 +170,13 @@ export class NoteSection extends HTMLElement {
   #post(decision) {
     void this.#visit.act("api/section", { id: this.#section.id, ...decision });
   }
+}
+
+/** @param {Section} section @returns {string} a risk line that is kept stays, even when its section is struck */
+function describeDecision({ decision, statements }) {
+  const keeps = statements.some((statement) => statement.risk && statement.risk_decision === "kept");
+  if (decision === "struck" && keeps) return words.review.struckButRisk;
+  return words.review.decisions[decision] ?? decision;
 }
 
 customElements.define("note-section", NoteSection);

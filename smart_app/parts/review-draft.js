@@ -99,7 +99,7 @@ export class ReviewDraft extends HTMLElement {
     this.#progress.show(view.working);
     this.#hint.hidden = view.phase !== "drafting";
     this.#stop.hidden = view.phase !== "drafting";
-    this.#back.hidden = !deciding;
+    this.#back.hidden = !deciding || view.way === "write"; // there is no material behind what she writes herself
     this.#open.hidden = this.#next.hidden = !deciding;
     this.#next.disabled = view.open_decisions === 0;
     setText(this.#open, view.open_decisions === 0 ? words.review.allDecided : words.review.open(view.open_decisions));

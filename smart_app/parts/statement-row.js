@@ -17,7 +17,7 @@ import { makeLineButtons } from "./evidence-lines.js";
  */
 export function createStatement(statement, acts) {
   const row = make("li", {
-    class: "statement",
+    class: statement.risk ? "statement risk" : "statement",
     tabindex: -1,
     "data-statement": statement.number,
     "data-lines": statement.segments.join(" "),

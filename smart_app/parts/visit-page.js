@@ -111,17 +111,18 @@ export class VisitPage extends HTMLElement {
     this.#read.show(view);
     this.#trouble.show(this.#visit);
     this.#cancel.hidden = view.phase === "ended";
-    this.#showPanel(view.phase);
+    this.#showPanel(view.phase, view.way);
     this.#panel?.show(view);
   }
 
-  /** @param {Phase} phase */
-  #showPanel(phase) {
-    const name = phase === "drafting" ? "reviewing" : phase;
+  /** @param {Phase} phase @param {string | null} [way] */
+  #showPanel(phase, way = null) {
+    const writing = phase === "gathering" && way === "write"; // on its way to the empty sections
+    const name = phase === "drafting" ? "reviewing" : writing ? "writing" : phase;
     if (name === this.#panelName) return;
     const first = this.#panelName === "" || this.#panelName === "opening";
     this.#panelName = name;
-    this.#panel = this.#makePanel(phase);
+    this.#panel = writing ? new WaitPanel(words.writing) : this.#makePanel(phase);
     this.#place.replaceChildren(this.#panel);
     if (phase !== "gathering") this.#showRecording({ mode: "idle", seconds: 0 });
     if (first) return;

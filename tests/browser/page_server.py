@@ -82,6 +82,7 @@ def plain_view() -> View:
         },
         "encounter_choices": [],
         "may_have_no_encounter": False,
+        "encounter_settled": True,
         "telehealth": "no",
         "read": [
             {"reference": "Patient/p1", "what": "Patient"},
@@ -182,6 +183,7 @@ def _ask_encounter(view: View) -> None:
         {"id": "e2", "label": "Medication check, 23 Nov 2026, 14:00–14:20, Room 2"},
     ]
     view["may_have_no_encounter"] = True
+    view["encounter_settled"] = False
     view["ways"] = ways(False, False, "Choose the visit first.", write=False)
 
 
@@ -297,7 +299,7 @@ class ScriptedVisit:
     def _encounter(self, body: View) -> None:
         plain = plain_view()
         chosen = plain["encounter"] | {"id": body["id"]} if body["id"] else None
-        self.change(encounter=chosen, ways=ways(True, True))
+        self.change(encounter=chosen, encounter_settled=True, ways=ways(True, True))
 
     def _telehealth(self, body: View) -> None:
         self.change(telehealth="yes" if body["remote"] else "no", ways=ways(True, True))
@@ -471,10 +473,7 @@ class ScriptedVisit:
         sections = self.view["sections"]
         undecided = sum(section["decision"] == "open" for section in sections)
         risk = sum(
-            item["risk"] and item["risk_decision"] is None
-            for section in sections
-            if section["decision"] != "struck"
-            for item in section["statements"]
+            item["risk"] and item["risk_decision"] is None for section in sections for item in section["statements"]
         )
         self.change(open_decisions=undecided + risk)
 

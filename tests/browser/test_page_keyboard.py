@@ -142,7 +142,7 @@ def test_writes_every_section_without_a_model(chromium: Browser, page_server: Pa
         page = at.page
         for way in ("Dictate", "Type notes"):
             expect(page.get_by_role("button", name=way)).to_be_disabled()
-        expect(page.get_by_text("Not available: AI drafting is not permitted").first).to_be_visible()
+        expect(page.get_by_text("AI drafting is not permitted for this patient.").first).to_be_visible()
         press(page, "Write it yourself")
         expect(page.get_by_role("heading", name="Write the note")).to_be_visible()
         page.keyboard.press("n")

@@ -85,7 +85,7 @@ def test_an_unsaved_edit_holds_filing_back(chromium: Browser, page_server: PageS
         attest(page)
         page.locator("note-section").nth(3).get_by_role("button", name="Edit").click()
         expect(page.get_by_text("An edit is not saved yet: Plan.")).to_be_visible()
-        page.get_by_role("button", name="File as an unsigned note").click()
+        page.get_by_role("button", name="File as an unsigned note").click(force=True)
         page.wait_for_timeout(100)
         assert at.posts("file") == []
         page.get_by_role("button", name="Discard the edit").click()
@@ -222,3 +222,37 @@ def test_going_back_to_the_material_keeps_the_lines(chromium: Browser, page_serv
         page.get_by_role("radio", name="BIRP").check()
         ask_draft(page)
         assert at.posts("draft")[-1] == {"format": "birp"}
+
+
+def test_the_receipt_is_waited_for_after_the_end(chromium: Browser, page_server: PageServer) -> None:
+    """The visit ends before the front can say that its process is gone."""
+    with open_visit(chromium, page_server, "plain") as at:
+        at.visit.end("filed", "DocumentReference/n1")
+        receipt, signature = at.visit.view["receipt"], at.visit.view["signature"]
+        at.visit.change(receipt=None, signature=None)
+        expect(at.page.get_by_role("heading", name="In the chart, awaiting your signature")).to_be_visible()
+        at.visit.change(receipt=receipt, signature=signature)
+        expect(at.page.get_by_role("heading", name="Receipt")).to_be_visible()
+        expect(at.page.get_by_text("DocumentReference/n1")).to_be_visible()
+
+
+def test_a_lost_visit_says_what_became_of_it(chromium: Browser, page_server: PageServer) -> None:
+    sentence = "The visit was lost and everything in it destroyed. Open Countersign again from the EHR."
+    with open_visit(chromium, page_server, "plain") as at:
+        at.visit.end("lost", None)
+        at.visit.change(problem={"code": "visit.lost", "message": sentence})
+        expect(at.page.get_by_role("heading", name="This visit is over")).to_be_visible()
+        expect(at.page.get_by_role("alert")).to_have_text(sentence)
+
+
+def test_a_struck_section_still_asks_for_its_risk_line(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "plain") as at:
+        page = at.page
+        choose(page, "Dictate")
+        give_dictation(page)
+        ask_draft(page)
+        section = page.locator("note-section").first
+        section.locator(".decide").get_by_role("button", name="Strike").click()
+        expect(section.locator(".section-state")).to_have_text("Struck: not in the note")
+        section.get_by_role("button", name="Keep").click()
+        expect(section.locator(".section-state")).to_have_text("Struck, but for the risk line you keep")
