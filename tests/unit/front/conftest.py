@@ -1,8 +1,12 @@
 import asyncio
+import contextlib
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,28 +108,51 @@ def site(ehr) -> EhrSite:
     )
 
 
-@pytest.fixture
-def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    import secrets
-    import shutil
+@pytest.fixture(scope="session")
+def run_dir() -> Iterator[Path]:
+    with make_folder() as folder:
+        yield folder
 
+
+@pytest.fixture(scope="session")
+def fork_server(run_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """One for all tests: what a test starts it also ends."""
+    with run_fork_server(run_dir) as process:
+        yield process
+
+
+@pytest.fixture
+def own_run_dir() -> Iterator[Path]:
+    with make_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def own_fork_server(own_run_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """For a test that ends it."""
+    with run_fork_server(own_run_dir) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def make_folder() -> Iterator[Path]:
+    """A private folder with a path short enough for sockets."""
     folder = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp") / f"cs-test-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o700)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-async def fork_server(run_dir: Path, tmp_path: Path) -> AsyncIterator["subprocess.Popen[bytes]"]:
-    settings = read_settings(ROOT / "config", state_dir=tmp_path / "state")
+@contextlib.contextmanager
+def run_fork_server(run_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    settings = read_settings(ROOT / "config", state_dir=run_dir / "state")
     environment = {**make_environment(settings, run_dir), "PYTHONPATH": f"{HERE}:{ROOT}"}
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway.front.forkserver", "tiny_visit"], env=environment, start_new_session=True
     )
-    for _ in range(300):
-        if forks_socket(run_dir).exists() or process.poll() is not None:
-            break
-        await asyncio.sleep(0.05)
+    deadline = time.monotonic() + 30
+    while not forks_socket(run_dir).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert process.poll() is None
     yield process
     if process.poll() is None:

@@ -106,22 +106,22 @@ async def test_twenty_visits_leave_no_process_and_no_socket(fork_server, run_dir
     print(f"ready after {statistics.median(ready_ms):.0f} ms (median of 20)")
 
 
-async def test_the_fork_server_takes_its_visits_with_it(fork_server, run_dir):
-    process = await start_process(run_dir, "v1", "test")
+async def test_the_fork_server_takes_its_visits_with_it(own_fork_server, own_run_dir):
+    process = await start_process(own_run_dir, "v1", "test")
     await ask(process, "GET", "/api/view")
-    fork_server.send_signal(signal.SIGTERM)
+    own_fork_server.send_signal(signal.SIGTERM)
     await asyncio.wait_for(process.ended.wait(), 3)
-    assert fork_server.wait(3) == 0
-    assert not forks_socket(run_dir).exists()
+    assert own_fork_server.wait(3) == 0
+    assert not forks_socket(own_run_dir).exists()
     await purge(process)
 
 
-async def test_without_a_fork_server_it_says_so_and_leaves_nothing(run_dir, monkeypatch):
+async def test_without_a_fork_server_it_says_so_and_leaves_nothing(own_run_dir, monkeypatch):
     monkeypatch.setattr(forking, "START_SECONDS", 0.2)
     with pytest.raises(VisitError) as caught:
-        await start_process(run_dir, "v1", "test")
+        await start_process(own_run_dir, "v1", "test")
     assert caught.value.code == "visit.start"
-    assert list(run_dir.iterdir()) == []
+    assert list(own_run_dir.iterdir()) == []
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"visit": "../x", "site": "a"}\n', b"\xff\n", b"[1]\n"])
