@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -100,6 +102,9 @@ def create_sandbox(settings: SandboxSettings) -> Starlette:
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.sandbox = sandbox
     app.add_middleware(_CrossOrigin)
+    # The chart has no password: a name that another site lets resolve to this machine must not reach it.
+    hosts = ["127.0.0.1", "localhost", urlsplit(settings.origin).hostname or ""]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     if settings.faults:
         app.middleware_stack = BreakableServer(app.build_middleware_stack())
     return app

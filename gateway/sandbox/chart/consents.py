@@ -14,6 +14,8 @@ from gateway.sandbox.seed.resources import ACTIVITY_WORDS, CONSENT_ACTIVITY
 
 State = Literal["given", "refused", "expired", "revoked", "unreadable", "other"]
 
+_SHORT = {"telehealth": "telehealth", "recording": "recording", "ai-drafting": "AI drafting"}
+
 
 @dataclass(frozen=True, slots=True)
 class ConsentLine:
@@ -48,6 +50,16 @@ def list_unanswered(lines: Iterable[ConsentLine]) -> list[tuple[str, str]]:
     """The questions on which nothing is on file: code and words."""
     answered = {line.activity for line in lines}
     return [(code, words) for code, words in ACTIVITY_WORDS.items() if code not in answered]
+
+
+def summarise_consents(lines: Iterable[ConsentLine]) -> str:
+    """One line for the schedule: ``given: telehealth, AI drafting; refused: recording``."""
+    groups: dict[str, list[str]] = {}
+    for line in lines:
+        groups.setdefault(line.state, []).append(_SHORT.get(line.activity, "a form"))
+    if list(groups) == ["given"] and set(groups["given"]) == set(_SHORT.values()):
+        return "all given"
+    return "; ".join(f"{state}: {', '.join(words)}" for state, words in groups.items()) or "nothing on file"
 
 
 def _tell_state(consent: Resource, provision: Resource, activity: str, today: date) -> tuple[State, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gateway.sandbox.chart.consents import ConsentLine, describe_consent, list_unanswered
+from gateway.sandbox.chart.consents import ConsentLine, describe_consent, list_unanswered, summarise_consents
 from gateway.sandbox.chart.notes import NoteLine, describe_note, list_binaries, order_notes, tell_state
 from gateway.sandbox.chart.words import compute_age, read_concept, read_time, write_day, write_name
 from gateway.sandbox.fhir.backend import Resource
@@ -42,6 +42,7 @@ class VisitLine:
     clinician: str
     with_whom: str
     drafts: int
+    consents: str
     sort: float
 
 
@@ -65,12 +66,16 @@ async def read_schedule(practice: Practice) -> list[VisitLine]:
     named = _references(encounters)
     patients = await _read_all(practice, {_subject(one) for one in encounters})
     names = await _read_names(practice, named)
-    notes = await asyncio.gather(
-        *(practice.record.search("DocumentReference", ("patient", id_)) for id_ in sorted(patients))
-    )
-    drafts = {id_: _count_drafts(found) for id_, found in zip(sorted(patients), notes, strict=True)}
+    ids = sorted(patients)
+    notes = await asyncio.gather(*(practice.record.search("DocumentReference", ("patient", id_)) for id_ in ids))
+    consents = await asyncio.gather(*(practice.record.search("Consent", ("patient", id_)) for id_ in ids))
+    today = practice.clock().date()
+    marks = {
+        id_: (_count_drafts(written), summarise_consents(describe_consent(one, today) for one in given))
+        for id_, written, given in zip(ids, notes, consents, strict=True)
+    }
     lines = [
-        _describe_visit(practice, one, patients[_subject(one)], names, drafts[_subject(one)])
+        _describe_visit(practice, one, patients[_subject(one)], names, *marks[_subject(one)])
         for one in encounters
         if _subject(one) in patients
     ]
@@ -188,7 +193,7 @@ def _describe_patient(practice: Practice, patient: Resource) -> PatientHead:
 
 
 def _describe_visit(
-    practice: Practice, encounter: Resource, patient: Resource, names: dict[str, str], drafts: int
+    practice: Practice, encounter: Resource, patient: Resource, names: dict[str, str], drafts: int, consents: str = ""
 ) -> VisitLine:
     period = encounter.get("period") or {}
     zone = practice.clock().tzinfo
@@ -209,6 +214,7 @@ def _describe_visit(
         clinician=clinicians[0] if clinicians else "",
         with_whom=", ".join(names.get(one, "") for one in people if one.startswith("RelatedPerson/")),
         drafts=drafts,
+        consents=consents,
         sort=start.timestamp() if start else 0.0,
     )
 

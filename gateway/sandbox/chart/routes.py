@@ -27,7 +27,7 @@ from gateway.sandbox.chart.signing import (
 from gateway.sandbox.chart.words import write_name
 from gateway.sandbox.fhir.client import FhirRefused
 from gateway.sandbox.practice import Practice
-from gateway.sandbox.seed.people import ALL, PEOPLE, Answer
+from gateway.sandbox.seed.people import ALL, Answer
 from gateway.sandbox.smart.grants import Grants, Launch
 from gateway.sandbox.smart.server import Addresses
 
@@ -64,12 +64,11 @@ def create_chart_routes(server: ChartServer) -> list[Route | Mount]:
         now = practice.clock()
         values = await frame_values()
         values |= {"visits": visits, "day": f"{now:%A}, {now.day} {now:%B %Y}"}
-        stories = {visit.patient.id: _find_story(visit.patient.id) or visit.place for visit in visits}
-        return pages("schedule.html", values | {"stories": stories})
+        return pages("schedule.html", values)
 
     async def chart(http: Request) -> Response:
         patient = http.path_params["patient"]
-        values = await frame_values() | {"chart": await read_chart(practice, patient), "story": _find_story(patient)}
+        values = await frame_values() | {"chart": await read_chart(practice, patient)}
         return pages("chart.html", values | {"message": http.query_params.get("message", "")})
 
     async def record(http: Request) -> Response:
@@ -78,7 +77,7 @@ def create_chart_routes(server: ChartServer) -> list[Route | Mount]:
         etag = f'"{found.stamp}"'
         if http.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers={"ETag": etag, "Cache-Control": "no-store"})
-        page = pages("_record.html", {"chart": found, "story": _find_story(found.patient.id)})
+        page = pages("_record.html", {"chart": found})
         page.headers["ETag"] = etag
         return page
 
@@ -190,7 +189,3 @@ def _is_own(http: Request) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     return origin is None or origin == f"{http.url.scheme}://{http.headers.get('host')}"
-
-
-def _find_story(patient_id: str) -> str:
-    return next((person.story for person in PEOPLE if patient_id.endswith(person.id)), "")

@@ -42,7 +42,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A patient. ``story`` is the line the chart shows beside the consents, for those who try the sandbox."""
+    """A patient. ``story`` says what she is in the sandbox for."""
 
     id: str
     given: str

@@ -48,6 +48,15 @@ async def test_the_schedule_marks_patients_with_unsigned_notes(chart: httpx.Asyn
     assert "1 unsigned" in (await chart.get("/")).text
 
 
+async def test_the_schedule_says_how_the_consents_stand_now(chart: httpx.AsyncClient) -> None:
+    page = (await chart.get("/")).text
+    assert "Consents: all given" in page
+    assert "Consents: nothing on file" in page
+    assert re.search("Consents: [^<]*refused: recording", page)
+    await chart.post(f"/patient/{PATIENT}/ada-marlowe-recording/revoke")
+    assert re.search("Consents: [^<]*revoked: recording", (await chart.get("/")).text)
+
+
 @pytest.mark.parametrize(
     ("patient", "words"),
     [
@@ -195,6 +204,10 @@ async def test_another_site_cannot_act_in_the_chart(
     reply = await chart.post(f"/patient/{PATIENT}/ada-marlowe-recording/revoke", headers=headers)
     assert reply.status_code == 403
     assert (await sandbox.record.read("Consent", "ada-marlowe-recording"))["status"] == "active"
+
+
+async def test_a_foreign_name_for_this_machine_does_not_reach_the_chart(chart: httpx.AsyncClient) -> None:
+    assert (await chart.get("/", headers={"Host": "evil.example"})).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/patient/nobody", "/patient/%3Cscript%3E", "/patient/nobody/record"])
