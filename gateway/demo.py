@@ -17,8 +17,9 @@ from pathlib import Path
 
 from gateway.errors import ModelError
 from gateway.front.supervisor import ServeError, serve
-from gateway.models.catalogue import Kind
-from gateway.models.installed import find_installed
+from gateway.models.catalogue import Kind, read_catalogue
+from gateway.models.commands import pull_entries
+from gateway.models.installed import find_installed, is_present
 from gateway.settings import ROOT, Settings, read_settings
 
 EHR_PORT, GATEWAY_PORT = 9000, 8000
@@ -35,6 +36,7 @@ def run_demo(announce: Callable[[str], None]) -> None:
         ConfigurationError: a file of ``config/`` is wrong.
     """
     settings = _read_demo_settings()
+    _pull_missing(settings, announce)
     with _throw_away(STATE), _run_sandbox() as sandbox:
         told = False
 
@@ -95,6 +97,22 @@ def _read_demo_settings() -> Settings:
             "demo.models", f"{error.public} Or try it without: DRAFTER=outline countersign demo."
         ) from error
     return settings
+
+
+def _pull_missing(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Pull the small models on the first run; where they can't be had, say so and go on without."""
+    if settings.drafter == "outline":
+        return
+    catalogue = read_catalogue(settings.config_dir)
+    missing = [entry for entry in catalogue.preferred if not is_present(entry, settings.models)]
+    if not missing:
+        return
+    size_bytes = sum(entry.size_bytes for entry in missing)
+    announce(f"The first run pulls the small models, {size_bytes / 1e9:.1f} GB (DRAFTER=outline does without).")
+    try:
+        pull_entries(missing, settings)
+    except ModelError as error:
+        announce(f"{error.public} The demo goes on without.")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """``countersign models``: list, pull and verify the model files of ``config/models.toml``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -60,11 +60,20 @@ def pull_models(ids: ModelIds = None) -> None:
     """
     with _one_sentence():
         settings, catalogue = _read()
-        for entry in _choose(catalogue, ids, catalogue.preferred):
-            with _progress() as bar:
-                task = bar.add_task(entry.name, total=entry.size_bytes)
-                pull_model(entry, settings.models, on_progress=_Reporter(bar, task, entry))
-                bar.update(task, description=f"{entry.name}: ready", completed=entry.size_bytes)
+        pull_entries(_choose(catalogue, ids, catalogue.preferred), settings)
+
+
+def pull_entries(entries: Iterable[ModelEntry], settings: Settings) -> None:
+    """Pull models one after another, each with its bar.
+
+    Raises:
+        ModelError: one can't be had or does not match; those before it are installed.
+    """
+    for entry in entries:
+        with _progress() as bar:
+            task = bar.add_task(entry.name, total=entry.size_bytes)
+            pull_model(entry, settings.models, on_progress=_Reporter(bar, task, entry))
+            bar.update(task, description=f"{entry.name}: ready", completed=entry.size_bytes)
 
 
 @app.command("verify")
