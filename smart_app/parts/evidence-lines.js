@@ -47,10 +47,11 @@ export class EvidenceLines extends HTMLElement {
   highlight(numbers, mark, reveal = false) {
     this.#lit = new Set(numbers);
     this.#mark = mark;
+    const stop = String(numbers.length > 0 ? Math.min(...numbers) : 1); // the one line that Tab reaches
     for (const child of this.#list.children) {
       const line = /** @type {HTMLElement} */ (child);
       const lit = this.#lit.has(Number(line.dataset.key));
-      setAttributes(line, { class: lit ? "line lit" : "line" });
+      setAttributes(line, { class: lit ? "line lit" : "line", tabindex: line.dataset.key === stop ? 0 : -1 });
       setText(/** @type {Element} */ (line.querySelector(".line-mark")), lit ? mark : "");
     }
     const first = numbers.length > 0 ? this.#find(Math.min(...numbers)) : null;

@@ -453,7 +453,7 @@ class ScriptedVisit:
 
     def _number(self) -> None:
         """Number the lines again from what was dictated and typed."""
-        spoken = SPOKEN * 6 if self.scene == "long" else SPOKEN
+        spoken: tuple[str, ...] = SPOKEN * 6 if self.scene == "long" else SPOKEN
         if self.scene == "righttoleft":
             spoken = ("המטופלת מדווחת על שינה של חמש שעות בלילה 😴", "المزاج أفضل قليلا من قبل أسبوعين", *SPOKEN)
         if self.scene == "hostile":

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.browser.page_server import PageServer, ScriptedVisit
 
@@ -37,9 +38,14 @@ def open_visit(chromium: Browser, server: PageServer, scene: str, **options: Any
     context = chromium.new_context(**options)
     page = context.new_page()
     watched = Watched(page, server.visit(visit_id))
+
+    def note_console(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            watched.errors.append(said.text)
+
     page.on("pageerror", lambda error: watched.errors.append(str(error)))
-    page.on("console", lambda said: said.type == "error" and watched.errors.append(said.text))
-    page.on("request", lambda request: watched.hosts.add(request.url.split("/")[2] if "//" in request.url else ""))
+    page.on("console", note_console)
+    page.on("request", lambda request: watched.hosts.add(urlsplit(request.url).netloc))
     page.goto(server.url(visit_id) if frame is None else server.frame_url(visit_id, frame))
     if frame is None:
         expect(page.locator(".place h2")).not_to_have_text("Reading the chart")

@@ -1,7 +1,7 @@
 """WCAG 2.2 AA by axe in every phase, light and dark, as a side panel and at full width; and reflow."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.page_server import PageServer
