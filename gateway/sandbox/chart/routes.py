@@ -68,6 +68,7 @@ def create_chart_routes(server: ChartServer) -> list[Route | Mount]:
 
     async def chart(http: Request) -> Response:
         patient = http.path_params["patient"]
+        await practice.begin_day()
         values = await frame_values() | {"chart": await read_chart(practice, patient)}
         return pages("chart.html", values | {"message": http.query_params.get("message", "")})
 
