@@ -142,7 +142,7 @@ class ModelDrafter:
         hints = tuple(dict.fromkeys(line.segment for line in lines))
         for section in sections:
             self._model.ask(prompt.make_question(section), f"{section.title}:\n", bound)
-            sentences = islice(self._write_sentences(section.opening, prompt, given, bound), section.most)
+            sentences = islice(self._write_sentences(section, section.opening, prompt, given, bound), section.most)
             for sentence in sentences:
                 yield Statement(0, section.id, sentence, Origin.MODEL, hints)
 
@@ -162,8 +162,9 @@ class ModelDrafter:
                 self._model.read(prompt.system, _join(prompt, window), bound)
                 self._model.ask(prompt.make_question(section), f"{section.title}:\n", bound)
                 hints = tuple(dict.fromkeys(line.segment for line in window))
+                opening = prompt.openings.get(kind, "")
                 worded: list[str] = []
-                for sentence in self._write_sentences(prompt.openings.get(kind, ""), prompt, given, bound):
+                for sentence in self._write_sentences(section, opening, prompt, given, bound):
                     if find_share(sentence, texts) < STRAY_SHARE:
                         break
                     worded.append(sentence)
@@ -175,8 +176,14 @@ class ModelDrafter:
                     if find_share(line.text, worded) < WORDED_SHARE:
                         yield Statement(0, section.id, line.text, Origin.MATERIAL, (line.segment,))
 
-    def _write_sentences(self, opening: str, prompt: Prompt, given: Sequence[Statement], bound: Bound) -> Iterator[str]:
-        """The answer's sentences until the model ends it or has nothing new to say."""
+    def _write_sentences(
+        self, section: Section, opening: str, prompt: Prompt, given: Sequence[Statement], bound: Bound
+    ) -> Iterator[str]:
+        """The answer's sentences until the model ends it or has nothing new to say.
+
+        A plan is new even if another section has told of it; elsewhere what was told before is not.
+        """
+        planned = section.kind is SectionKind.PLANNED
         pattern = (opening or ANY_OPENING) + SENTENCE
         may_end, repeats = False, 0
         while repeats < MOST_REPEATS:
@@ -184,7 +191,8 @@ class ModelDrafter:
             may_end = True
             if text is None or prompt.none.match(text.removeprefix(opening)):
                 return
-            if not text or any(is_same(text, other.text) for other in given):
+            earlier = (other.text for other in given if not planned or other.section == section.id)
+            if not text or any(is_same(text, other) for other in earlier):
                 repeats += 1
                 continue
             repeats = 0

@@ -252,3 +252,11 @@ def test_a_drafter_says_what_it_drafts_with() -> None:
 
     assert (info.kind, info.name, info.model_sha256) == ("model", "scripted", "0" * 64)
     assert (info.prompt_sha256, info.format_sha256) == (prompts.sha256, FORMATS["dap"].sha256)
+
+
+def test_a_plan_is_kept_although_another_section_told_of_it() -> None:
+    model = ScriptedTextModel(
+        {"Subjective": ["The patient will continue sertraline."], "Plan": ["Continue sertraline."]}
+    )
+
+    assert [each.section for each in draft(model, make_talk(TALK))] == ["subjective", "plan"]
