@@ -133,7 +133,7 @@ def _create_fault_routes(sandbox: Sandbox) -> list[Route]:
     async def change_policy(http: Request) -> Response:
         try:
             sandbox.policy.change(await http.json())
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             return JSONResponse({"message": str(error)}, 400)
         return Response(status_code=204)
 

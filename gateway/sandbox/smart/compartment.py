@@ -5,7 +5,7 @@ Asks the record for the Group or the targets behind a reference; ``fhir.compartm
 
 from gateway.sandbox.fhir.backend import Resource
 from gateway.sandbox.fhir.client import FhirClient, FhirRefused
-from gateway.sandbox.fhir.compartment import patients_of, read_patient_id
+from gateway.sandbox.fhir.compartment import patients_of, read_patient_id, walk
 
 #: Types that are about no patient and that a patient's token may read: who treats, and where.
 SHARED = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService"})
@@ -43,20 +43,21 @@ class Compartment:
         found = patients_of(resource)
         kind = resource["resourceType"]
         if kind in ("Encounter", "DocumentReference", "Condition", "MedicationStatement"):
-            return found | await self._follow([resource.get("subject")], "Group")
+            return found | await self._follow(resource, "subject", "Group")
         if kind == "Provenance":
-            return found | await self._follow(resource.get("target", []), None)
+            return found | await self._follow(resource, "target", None)
         return found
 
-    async def _follow(self, references: list[Resource | None], only: str | None) -> set[str]:
-        """The patients of what these references point to."""
+    async def _follow(self, resource: Resource, element: str, only: str | None) -> set[str]:
+        """The patients of what the references in an element point to; what is no reference is about nobody."""
         found: set[str] = set()
-        for reference in references:
-            parts = str((reference or {}).get("reference", "")).split("/_history/")[0].split("/")[-2:]
+        for reference in walk(resource, [element]):
+            target = reference.get("reference") if isinstance(reference, dict) else None
+            parts = str(target).split("/_history/")[0].split("/")[-2:]
             if len(parts) != 2 or (only and parts[0] != only) or read_patient_id("/".join(parts)):
                 continue
             try:
                 found |= patients_of(await self._record.read(parts[0], parts[1]))
             except FhirRefused:
-                continue  # what is not there is about nobody
+                continue  # nor is what is not there
         return found

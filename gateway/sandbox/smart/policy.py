@@ -29,20 +29,22 @@ class Policy:
     launch_seconds: int = 300
     refresh_seconds: int = 90 * 24 * 3600
 
-    def change(self, values: dict[str, Any]) -> None:
+    def change(self, values: object) -> None:
         """Takes over values as JSON gives them; ``grant`` is ``"all"``, ``"v1"`` or a list of scopes.
 
         Raises:
             ValueError: a name is unknown or a value is of the wrong kind.
         """
-        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        if not isinstance(values, dict):
+            raise ValueError("Send a JSON object of switches and their values.")
+        known: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, value in values.items():
             if name not in known:
                 raise ValueError(f"There is no switch {name}; there are {', '.join(known)}.")
             if name == "grant":
                 self.grant = read_grant(value)
             elif type(value) is not type(known[name]):
-                raise ValueError(f"{name} takes a {type(known[name]).__name__}.")
+                raise ValueError(f"{name} takes a value of type {type(known[name]).__name__}.")
             else:
                 setattr(self, name, value)
 

@@ -205,3 +205,30 @@ async def test_a_policy_can_be_set_from_another_process(app: Any) -> None:
     wrong = await app.http.put("/_policy", json={"colour": "blue"})
     assert wrong.status_code == 400
     assert "colour" in wrong.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"\xff",
+        b'{"resourceType": 5}',
+        b'{"resourceType": "Provenance", "target": "x"}',
+        b'{"resourceType": "Provenance", "target": [5]}',
+        b'{"resourceType": "Provenance", "target": [{"reference": 7}]}',
+        b'{"resourceType": "DocumentReference", "subject": ["x"]}',
+        b'{"resourceType": "Encounter", "subject": {"reference": "Group/../x"}}',
+    ],
+)
+@pytest.mark.parametrize("type_", ["DocumentReference", "Provenance"])
+async def test_what_is_no_resource_is_refused_before_it_is_stored(app: Any, type_: str, body: bytes) -> None:
+    token = (await app.launch(scope="launch patient/*.cruds"))["access_token"]
+    reply = await app.fhir(token, "POST", type_, content=body)
+    assert reply.status_code in (400, 403)
+    assert reply.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("given", ["5", "[]", '{"grant": 5}', '{"access_seconds": "x"}', "x"])
+async def test_a_wrong_policy_is_refused(app: Any, given: str) -> None:
+    assert (await app.http.put("/_policy", content=given)).status_code == 400
