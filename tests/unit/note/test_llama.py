@@ -13,6 +13,7 @@ import pytest
 from gateway.errors import DraftError, ModelError
 from gateway.note.llama import LlamaTextModel, Weights, load_weights, read_chat_marks
 from gateway.note.textmodel import Bound, Cancelled
+from gateway.settings import ROOT
 from tests.models.make_text_model import CHATML, LLAMA3, Family, make_random_model, make_scripted_model
 
 SENTENCE = r"[A-Z][a-z ]{8,60}\."
@@ -215,7 +216,7 @@ def run_apart(script: str, *arguments: str, **environment: str) -> subprocess.Po
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ".", "OPENBLAS_NUM_THREADS": "1", **environment},
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", **environment},
     )
 
 
@@ -266,8 +267,6 @@ def count_in_memory(pid: int, pattern: bytes) -> int:
 
 
 def test_after_close_nothing_of_the_text_is_in_the_memory_of_the_process() -> None:
-    from gateway.settings import ROOT
-
     secret = "".join(chr(ord(sign) - 1) for sign in "rvjmmgfbuifs")  # never whole in any file or in the child's code
     text = f"She says that {secret} calls every night and that she sleeps five hours."
     process = run_apart(
