@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from gateway.capture.material import Material, Segment, Source, Speaker
+from gateway.note.claims import Claim, find_surface
 from gateway.note.evidence import (
     CheckedDraft,
     CheckedStatement,
@@ -19,7 +20,7 @@ from gateway.note.evidence import (
     judge_statement,
     quote_segments,
 )
-from gateway.note.finding import Claim, Finding, find_evidence, find_surface
+from gateway.note.finding import Finding, find_evidence
 from gateway.note.formats import NoteFormat, Section, SectionKind
 from gateway.note.passages import Passages
 from gateway.note.place import find_home
@@ -33,9 +34,15 @@ SAME_SHARE = 0.8  # of a statement's weight in an earlier one: a double
 ANSWER_SEGMENTS = 2  # segments of an answer that are quoted with a question about risk
 
 _ASKING = re.compile(r"\?|\b(?:asked|inquired|screened|assessed|queried|checked)\b", re.IGNORECASE)
-_ANSWERING = re.compile(r"^\W*(?:(?:she|he|they|pt|patient|client)\W+)?(?:no|yes|not|never|none|den|endorse|said|answer|yeah|nope|confirm|admit|sometimes|a little)", re.IGNORECASE)  # fmt: skip
+_ANSWERING = re.compile(
+    r"^\W*(?:(?:she|he|they|pt|patient|client)\W+)?(?:no|yes|not|never|none|den|endorse|said|answer|yeah|nope|"
+    r"confirm|"
+    r"admit|sometimes|a little)",
+    re.IGNORECASE,
+)
 _OBSERVED = re.compile(
-    r"\b(exam\w*|listen\w*|x-?rays?|results?|labs?|vitals?|tender\w*|edema|swell\w*|murmur|mri|ct|ekg|echo\w*|lungs|"
+    r"\b(exam\w*|listen\w*|x-?rays?|results?|labs?|vitals?|tender\w*|edema|swell\w*|murmur|mri|ct|ekg|echo\w*|"
+    r"lungs|"
     r"range of motion|palpat\w*|affect|eye contact|i (?:see|hear|feel|notice)|shows?|showed|blood pressure|pulse)\b"
 )
 
@@ -123,7 +130,7 @@ class DraftChecker:
         hinted = [number - 1 for number in statement.hints if 0 < number <= len(self._plain)]
         for place in (*hinted, *range(len(self._plain))):
             if f" {text} " in f" {self._plain[place]} ":
-                return place
+                return int(place)
         return None
 
     def _place_segment(self, statement: Statement, section: Section, place: int) -> CheckedStatement | None:

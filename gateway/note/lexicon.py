@@ -14,24 +14,29 @@ def _words(text: str) -> frozenset[str]:
 
 
 STOP = _words("""
-a an the and or of to in is was were are be been being am that this these those it its for on with as at by from so
-than then there here have has had having do does did doing but they their them themselves themself he she his her
-hers him himself herself who whom whose which what when where how why i me my mine myself you your yours yourself we
-us our ours one ones patient client clinician therapist provider doctor mr mrs ms dr writer individual person report
-state deny endorse note mention say tell ask describe express indicate share acknowledge explain admit remark add
-respond will would can could should may might must shall also about just really like yeah yes okay ok um uh hmm mm
-know think thinking believe guess suppose going gonna go get got getting some any all well if because while into up
-out over hey very much too more most lot bit little quite rather still even only no not never none nothing nobody
-neither nor without currently now today feel such including etc per via let back again s t d m ll re ve wan na gon
+longer approximately approx around roughly upon become became initially first owing amid rate rated regard regarding
+visited likewise overall additional mild-to-moderate then afterwards subsequently primarily mainly largely somewhat
+fairly score a an the and or of to in is was were are be been being am that this these those it its for on with as
+at by from so than there here have has had having do does did doing but they their them themselves themself he she
+his her hers him himself herself who whom whose which what when where how why i me my mine myself you your yours
+yourself we us our ours one ones patient client clinician therapist provider doctor mr mrs ms dr writer individual
+person report state deny endorse note mention say tell ask describe express indicate share acknowledge explain admit
+remark add respond will would can could should may might must shall also about just really like yeah yes okay ok um
+uh hmm mm know think thinking believe guess suppose going gonna go get got getting some any all well if because
+while into up out over hey very much too more most lot bit little quite rather still even only no not never none
+nothing nobody neither nor without currently now today feel such including etc per via let back again s t d m ll re
+ve wan na gon
 """)
 """Words that carry nothing by themselves, as stems."""
 
 GENERIC = _words("""
-schedule appointment check lab before monitor ensure assess review discuss provide importance overall adjust progress appropriate further additional need
-necessary information manage management evaluate evaluation condition status history current symptom follow
-treatment plan regular continue session visit thing time way make take use work help want try start keep come see
-look talk issue problem experience level due related regarding general various several well part able recent
-recently present occur happen since during identify address focus effort process support encourage
+complete obtain next last record show cause arrive fall make causing talk week assist bring send decide agree tell
+long share feel reflect rest answer return remain schedule appointment check lab before monitor ensure assess review
+discuss provide importance overall adjust progress appropriate further additional need necessary information manage
+management evaluate evaluation condition status history current symptom follow treatment plan regular continue
+session visit thing time way take use work help want try start keep come see look issue problem experience level due
+related regarding general various several well part able recent recently present occur happen since during identify
+address focus effort process support encourage
 """)
 """Words that a note is made of: they carry less than others."""
 
@@ -42,10 +47,49 @@ SYNONYMS = (
     (r"\bclients?\b", "patient"),
     (r"\bc/o\b|\bcomplain(s|ed|ing)? (of|about)\b", "reports"),
     (r"\bf/u\b|\bfollow(ed|ing|s)?[- ]?up\b|\brtc\b|\breturn to clinic\b", "followup"),
-    (r"\bsee (you|me|us) (again|back|in|next)\b|\b(come|coming) back (?=in |next |on |for )|\bmeet again\b", "followup in "),
+    (
+        r"\bsee (you|me|us) (again|back|in|next)\b|\b(come|coming) back (?=in |next |on |for )|\bmeet again\b",
+        "followup in ",
+    ),
     (r"\b(come|comes|came|coming|went|go|goes|going|gone) back\b", "return"),
     (r"\bses?\b|\bs\.e\.", "sideeffect"),
     (r"\bca\b", "cancer"),
+    (r"/ ?(?:wk|week)\b", " weekly"),
+    (r"/ ?(?:d|day)\b", " daily"),
+    (r"/ ?(?:mo|month)\b", " monthly"),
+    (r"/ ?night\b", " night"),
+    (r"\b(cl|ct)\b\.?(?= )", "patient"),
+    (r"\bgrps?\b\.?", "group"),
+    (r"\bnxt\b", "next"),
+    (r"\bhw\b", "homework"),
+    (r"\baff\b\.?", "affect"),
+    (r"\bmon\b\.?(?=[ ,.;]|$)", "monday"),
+    (r"\btues?\b\.?", "tuesday"),
+    (r"\bwed\b\.?", "wednesday"),
+    (r"\bthu(?:rs?)?\b\.?", "thursday"),
+    (r"\bfri\b\.?", "friday"),
+    (r"\bsat\b\.?(?=[,;]|$)", "saturday"),
+    (r"\bsun\b\.?(?=[,; ]|$)", "sunday"),
+    (r"\bjan\b\.?", "january"),
+    (r"\bfeb\b\.?", "february"),
+    (r"\baug\b\.?", "august"),
+    (r"\bsept?\b\.?", "september"),
+    (r"\boct\b\.?", "october"),
+    (r"\bnov\b\.?", "november"),
+    (r"\b(rather than|instead of|as opposed to)\b", "not"),
+    (
+        r"\bunemployed\b|\b(?:lost|loses|losing) (?:(?:his|her|their|my|a|the) )?jobs?\b|\bout of work\b|"
+        r"\blaid off\b",
+        "joblost",
+    ),
+    (r"\b(?:single|not (?:dating|seeing) (?:anyone|anybody))\b", "single"),
+    (r"\bsnap(?:s|ped|ping)? at\b", "irritability"),
+    (
+        r"\bpassed away\b|\bdeceased\b|\blate (?=mother|father|husband|wife|brother|sister|partner|son|"
+        r"daughter|grand)",
+        "dead ",
+    ),
+    (r"\b(?:panic|anxiety) (?:episodes?|attacks?)\b", "panic attack"),
     (r"\bin (the )?(am|a\.m\.)(?!\w)", "in the morning"),
     (r"\b(previous|prior|earlier|preceding)\b|\blast (?=month|year)", "before "),
     (r"\bhx\b( of)?|\bh/o\b", "history of"),
@@ -61,8 +105,15 @@ SYNONYMS = (
     (r"\bb/c\b", "because"),
     (r"\bcont'?d?\b\.?(?=\s)", "continue"),
     (r"\b(d/c|dc'?d|discontinu\w+|ceas(e|ed|ing))\b", "stop"),
-    (r"\b(inc(r|r?\.)(?!\w)|(increas|rais)(e|es|ed|ing)\b|titrat\w+( up)?|(went|go|going) up\b|higher\b)", "increase"),
-    (r"\b(dec(r|r?\.)(?!\w)|(decreas|reduc|lower)(e|es|ed|ing|tion|s)?\b|(went|go|going) down\b|(fewer|less)\b)", "decrease"),
+    (
+        r"\b(inc(r|r?\.)(?!\w)|(increas|rais)(e|es|ed|ing)\b|titrat\w+( up)?|(went|go|going) up\b|"
+        r"higher\b)",
+        "increase",
+    ),
+    (
+        r"\b(dec(r|r?\.)(?!\w)|(decreas|reduc|lower)(e|es|ed|ing|tion|s)?\b|(went|go|going) down\b|(fewer|less)\b)",
+        "decrease",
+    ),
     (r"\bhypertension\b|\bhtn\b|\bhigh bp\b|\bhigh blood pressures?\b|\belevated blood pressure\b", "hypertension"),
     (r"\bbp\b", "blood pressure"),
     (r"\bhr\b|\bheart rate\b", "pulse"),
@@ -87,7 +138,11 @@ SYNONYMS = (
     (r"\btid\b|\b(three|3) times (a|per) day\b", "3 times daily"),
     (r"\bq\.?d\b\.?|\bqday\b|\bonce (a day|daily)\b|\bevery day\b|\b(a|per|each) day\b", "daily"),
     (r"\bqam\b|\b(every|each) morning\b|\bin the mornings?\b", "daily morning"),
-    (r"\bqhs\b|\bqpm\b|\b(every|each) night\b|\bnightly\b|\bat (bed ?time|night)\b|\bevery evening\b", "daily night"),
+    (
+        r"\bqhs\b|\bqpm\b|\b(every|each) night\b|\bnightly\b|\bat (bed ?time|night)\b|"
+        r"\bevery evening\b",
+        "daily night",
+    ),
     (r"\bevery week\b|\b(a|per|each) week\b", "weekly"),
     (r"\bevery month\b|\b(a|per|each) month\b", "monthly"),
     (r"\bprn\b|\bas needed\b|\bwhen needed\b", "prn"),
@@ -139,7 +194,7 @@ SYNONYMS = (
     (r"\b(lab ?work|blood ?work|labs)\b", "lab"),
     (r"\b(x-?rays?|radiographs?)\b", "xray"),
     (r"\buncontrolled\b", "not controlled"),
-    (r"\bunchanged\b", "not changed"),
+    (r"\b(unchanged|no change(s)?|about the same)\b", "same"),
     (r"\bunable to\b", "cannot"),
     (r"\b(argument|arguing|argued|argues|fights?|fighting|fought|quarrel\w*)\b", "argue"),
     (r"\b(assignments?)\b", "assign"),
@@ -148,6 +203,27 @@ SYNONYMS = (
     (r"\battend(s|ed|ing)?\b", "go to"),
 )
 """Wordings that mean the same, as (pattern, replacement) over lower-cased text."""
+
+SAME = _list("""
+afraid:scared,frightened,fearful,terrified,scares,frightens,scare,frighten
+drowsiness:drowsy,groggy,grogginess,sleepy,sedated,sedation,sedating,somnolent
+television:tv autumn:fall quiet:soft,softly,quietly,hushed talk:speak,speaks,spoke,spoken,speaking,talks,talked,talking
+nervous:jittery,edgy upset:distressed,distress,distraught glad:happy,pleased lonely:isolated,loneliness
+angry:furious,anger hopeful:optimistic,optimism,hope ashamed:shame,embarrassed,embarrassment guilt:guilty
+concentrate:concentration,focus,focused,concentrating,focusing forgetful:forget,forgets,forgot,forgetting
+supervisor:boss,manager ill:sick,unwell clinic:office buy:purchase,purchased,bought
+finish:complete,completed,completes,finished,finishes begin:start,started,starts
+argue:arguments,dispute,disputes bath:shower,bathe,bathing,showering walk:walks,walking,walked
+exercise:exercises,exercising,workout,workouts fly:flight,flights,flying,flew,flies
+sober:sobriety,abstinent,abstinence unsure:uncertain,undecided,ambivalent,ambivalence
+decide:decision,decided,decisions,decides agree:agreed,agrees,agreement answer:answered,reply
+drop:dropped,fell,falls rise:rose,risen,rises remember:recall,recalls,recalled,remembers phone:cellphone,telephone
+assist:help,helps,helped,helping,helpful permit:allow,allows,allowed big:large,larger small:little
+quick:fast,rapid,rapidly,quickly slow:slowly,slowed constricted:restricted,blunted near:close,nearby
+arrive:came,come,comes,arrived,arrives return:returned,returns break:broke,broken,breakdown
+feel:felt,feels,feeling cause:causes,caused,makes,make,made
+""")
+"""Words of one meaning, the concept first."""
 
 IRREGULAR = dict(
     pair.split("/")
@@ -165,6 +241,8 @@ doses/dose dosage/dose medications/medication moods/mood daily/daily weekly/week
 early/early only/only anxiety/anxiety
 """)
 )
+
+IRREGULAR |= {word: group.split(":")[0] for group in SAME for word in group.split(":")[1].split(",")}
 
 OPPOSITES = (
     (_words("better"), _words("worse")),
@@ -193,9 +271,10 @@ OPPOSITES = (
 """Groups of concepts that exclude each other, both ways."""
 
 FAMILY = _words("""
-wife husband mother father parent son daughter brother sister uncle aunt cousin grandmother grandfather grandparent
-grandson granddaughter family boyfriend girlfriend partner child baby friend roommate colleague supervisor nephew
-niece fiance fiancee stepfather stepmother neighbor neighbour teacher sibling twin
+peer sponsor coach landlord cousin ex housemate classmate stepbrother stepsister stepson stepdaughter aunt spouse
+wife husband mother father parent son daughter brother sister uncle grandmother grandfather grandparent grandson
+granddaughter family boyfriend girlfriend partner child baby friend roommate colleague supervisor nephew niece
+fiance fiancee stepfather stepmother neighbor neighbour teacher sibling twin
 """)
 
 KEY_TERMS = (
@@ -269,7 +348,7 @@ UNITS = {
         "unit": "unit units",
         "minute": "minute minutes min mins",
         "hour": "hour hours h hrs hr",
-        "day": "day days",
+        "day": "day days d",
         "week": "week weeks wk wks",
         "month": "month months mo",
         "year": "year years yr yrs",
@@ -289,17 +368,32 @@ UNITS = {
     }.items()
     for spelling in spellings.split()
 }
+MONTHS = _list("january february march april may june july august september october november december")
+
 MEASURES = _words("mg mcg g ml mm cm in ft lb kg % unit minute hour day week month year time am pm mile degree")
 """Units that say nothing without their number."""
 
 DOSE_UNITS = _words("mg mcg g ml unit")
 
+ORDINALS = {
+    word: str(number)
+    for number, word in enumerate(
+        _list("""
+third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth
+seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third twenty-fourth twenty-fifth
+twenty-sixth twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first
+"""),
+        start=3,
+    )
+}
 COUNTS = {
     word: number
-    for number, word in enumerate(_list("""
+    for number, word in enumerate(
+        _list("""
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
 eighteen nineteen
-"""))
+""")
+    )
 }
 TENS = {
     word: 10 * number

@@ -11,6 +11,8 @@ from gateway.note.lexicon import DOSE_UNITS, UNITS
 from gateway.note.wording import find_concept, is_drug, is_number, weigh
 
 BETWEEN = frozenset(("-", "to", "or", "and", "/"))
+FORMERLY = frozenset(("intake", "baseline", "previously", "initially"))
+OFTEN = frozenset(("daily", "weekly", "monthly"))
 REACH = 6  # tokens between a medication and its dose
 
 
@@ -23,6 +25,7 @@ class Quantity:
     unit: str = ""
     drug: str = ""
     things: frozenset[str] = frozenset()
+    former: bool = False  # "down from seven", "(was 4)"
 
     @property
     def words(self) -> str:
@@ -35,7 +38,8 @@ class Quantity:
             self.value == said.value
             and (not self.unit or not said.unit or self.unit == said.unit)
             and (not self.things or not said.things or bool(self.things & said.things))
-            and not (self.things and said.unit and not self.drug)
+            and not (self.things and said.unit not in ("", "time") and not self.drug)
+            and (self.former or not said.former)
             and (not self.is_dose or not self.drug or not said.drug or self.drug == said.drug)
         )
 
@@ -48,7 +52,13 @@ def find_quantities(tokens: Sequence[str]) -> list[Quantity]:
     """Every quantity, in order."""
     drugs = [(place, concept) for place, token in enumerate(tokens) if is_drug(concept := find_concept(token))]
     return [
-        Quantity(token, unit, _find_drug(place, unit, drugs), frozenset() if unit else _find_things(tokens, place))
+        Quantity(
+            token,
+            unit,
+            _find_drug(place, unit, drugs),
+            frozenset() if unit else _find_things(tokens, place),
+            _is_former(tokens, place),
+        )
         for place, token in enumerate(tokens)
         if is_number(token)
         for unit in (_find_unit(tokens, place),)
@@ -58,10 +68,19 @@ def find_quantities(tokens: Sequence[str]) -> list[Quantity]:
 def _find_unit(tokens: Sequence[str], place: int) -> str:
     following = tokens[place + 1 : place + 4]
     if following and following[0] in UNITS:
-        return UNITS[following[0]]
+        unit = UNITS[following[0]]
+        return f"times {following[1]}" if unit == "time" and following[1:2] and following[1] in OFTEN else unit
     if len(following) == 3 and following[0] in BETWEEN and is_number(following[1]):
         return UNITS.get(following[2], "")
     return ""
+
+
+def _is_former(tokens: Sequence[str], place: int) -> bool:
+    if place > 0 and tokens[place - 1] == "from":
+        return "to" not in tokens[place + 1 : place + 2]
+    if FORMERLY.intersection(tokens[place + 1 : place + 4]):
+        return True
+    return place > 1 and list(tokens[place - 2 : place]) == ["(", "was"]
 
 
 def _find_things(tokens: Sequence[str], place: int) -> frozenset[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.capture.material import Segment, Source, Speaker
+from gateway.note.lexicon import MONTHS
 from gateway.note.numbers import Quantity, find_quantities
 from gateway.note.polarity import (
     Answer,
@@ -25,10 +26,12 @@ from gateway.note.wording import find_concept, is_drug, settle_words, split_toke
 
 _HEADING = re.compile(
     r"^\s*(?:(?P<plan>plan|p|recommendations?|next steps|homework|plan and recommendations)|"
-    r"[soabdir]|subjective|objective|assessment|data|behaviou?r|intervention|response|hpi|cc|mse|exam|history|impression)"
+    r"[soabdir]|subjective|objective|assessment|data|behaviou?r|intervention|response|hpi|cc|mse|exam|history|"
+    r"impression)"
     r"\s*(?::|[.]?$)",
     re.IGNORECASE,
 )
+_DATE = re.compile(r"\b(1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?:/(?:\d\d){1,2})?\b")
 ANSWER_REACH = 2  # segments after a question in which its answer is looked for
 
 
@@ -66,6 +69,9 @@ class Passages:
         for place in range(len(self.items)):
             self._settle_questions(place)
         self._mark_plan()
+        for item in self.items:
+            for month in _find_months(item.segment.text):
+                item.statuses.setdefault(month, set()).add(Status.AFFIRMED)
         self.places: dict[str, list[int]] = defaultdict(list)
         self.drugs: set[str] = set()
         self.values: dict[str, list[int]] = defaultdict(list)
@@ -101,7 +107,7 @@ class Passages:
             for clause in sentence.clauses:
                 for concept, status in clause.words:
                     known = item.statuses.setdefault(concept, set())
-                    known.add(_resolve(status, sentence, answer, question))
+                    known |= _resolve(status, sentence, answer, question)
         if asking and reply is not None:
             item.answered_by, item.answer = reply, answer
             self.items[reply].asked_at = place
@@ -134,6 +140,11 @@ def _read_passage(segment: Segment, alone: bool) -> Passage:
     return Passage(segment, notes, read_sentences(settled), quantities=find_quantities(tokens), drugs=drugs)
 
 
+def _find_months(text: str) -> set[str]:
+    """The months of dates written in numbers: 9/14 names September."""
+    return {find_concept(MONTHS[int(month) - 1]) for month in _DATE.findall(text)}
+
+
 def _reports_question(sentence: Sentence) -> bool:
     """In a dictation: "I asked about …" says that something was asked, not what is so."""
     words = sentence.text.split()[:6]
@@ -142,15 +153,15 @@ def _reports_question(sentence: Sentence) -> bool:
     )
 
 
-def _resolve(status: Status, sentence: Sentence, answer: Answer, question: bool) -> Status:
+def _resolve(status: Status, sentence: Sentence, answer: Answer, question: bool) -> set[Status]:
     """The status of a word in view of the question it stands in and of its answer."""
-    if status is Status.SUPPOSED and not question:
-        return status
     if not question:
+        if status is Status.EITHER:
+            return {Status.AFFIRMED, Status.DENIED}
         denied = sentence.tag and answer is Answer.NO and status is Status.AFFIRMED
-        return Status.DENIED if denied else status
+        return {Status.DENIED if denied else status}
     if sentence.open_question or answer is Answer.OPEN:
-        return Status.ASKED
+        return {Status.ASKED}
     if answer is Answer.NO:
-        return Status.DENIED
-    return Status.ASKED if status is Status.DENIED else Status.AFFIRMED
+        return {Status.DENIED}
+    return {Status.ASKED if status is Status.DENIED else Status.AFFIRMED}

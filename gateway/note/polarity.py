@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.note.lexicon import FAMILY
-from gateway.note.wording import find_concept, split_tokens
+from gateway.note.wording import find_concept, is_drug, split_tokens
 
 
 class Status(StrEnum):
@@ -20,6 +20,7 @@ class Status(StrEnum):
     DENIED = "denied"
     ASKED = "asked"
     SUPPOSED = "supposed"
+    EITHER = "either"  # in a sentence that denies, but not what it denies ("no side effects from sertraline")
 
 
 class Answer(StrEnum):
@@ -53,11 +54,15 @@ class Sentence:
     tag: bool = False  # "…, right?": a statement that asks to be confirmed
 
 
+COMMA = ","
+FUTURE_WITHIN = 6  # words before the verb
 _SUBJECT = r"(?:i|he|she|they|we|you|it|my|her|his|our|their|there|this|the patient|patient)"
 _VERB = (
-    r"(?:will|is|was|are|were|has|had|have|reports?|reported|states?|stated|feels?|felt|continues?|went|goes|takes?|took|"
+    r"(?:will|is|was|are|were|has|had|have|reports?|reported|states?|stated|feels?|felt|continues?|went|goes|"
+    r"takes?|took|"
     r"uses?|used|wants?|plans?|says?|said|wakes?|agrees?|agreed|den(?:y|ies|ied)|describes?|described|endorses?|"
-    r"sleeps?|eats?|works?|lives?|drinks?|smokes?|avoids?|notes?|noted|started|stopped|found|made|did|does|became|gets?|got)"
+    r"sleeps?|eats?|works?|lives?|drinks?|smokes?|avoids?|notes?|noted|started|stopped|found|made|did|does|"
+    r"became|gets?|got)"
 )
 _SENTENCES = re.compile(r"(?<=[.?!])\s+|\n+")
 _CLAUSES = re.compile(
@@ -74,23 +79,31 @@ _ASKS = re.compile(
 )
 _OPEN = re.compile(_LEAD + r"(?:how|what|which|why|where|who|when)\b(?! about)")
 _YES = re.compile(
-    r"^\W*(?:(?:oh|well|okay|ok|so|i mean)\W+)*(?:yes|yeah|yep|yup|that'?s (?:it|right|correct|true)|correct|right\b|exactly|"
-    r"i do\b(?! not)|i am\b(?! not)|i have\b(?! not)|i did\b(?! not)|sure|absolutely|definitely|sometimes|occasionally|"
-    r"a little|a bit|a few|mm-?hmm|uh-?huh|it (?:does|is|did|has)\b(?! not)|maybe|often|always|every|kind of|sort of|once|"
+    r"^\W*(?:(?:oh|well|okay|ok|so|i mean)\W+)*(?:yes|yeah|yep|yup|that'?s (?:it|right|correct|true)|correct|"
+    r"right\b|exactly|"
+    r"i do\b(?! not)|i am\b(?! not)|i have\b(?! not)|i did\b(?! not)|sure|absolutely|definitely|sometimes|"
+    r"occasionally|"
+    r"a little|a bit|a few|mm-?hmm|uh-?huh|it (?:does|is|did|has)\b(?! not)|maybe|often|always|every|kind of|"
+    r"sort of|once|"
     r"i guess|most (?:days|of)|slight|some\b)"
 )
 _NO = re.compile(
-    r"^\W*(?:(?:oh|well|okay|ok|so|i mean)\W+)*(?:no\b|nope|nah\b|not\b(?! sure)|none\b|never|nothing|negative|denie[sd]|"
-    r"i (?:do|have|did|am|would|was) not\b(?! know)|hardly)"
+    r"^\W*(?:(?:oh|well|okay|ok|so|i mean)\W+)*(?:no\b|nope|nah\b|not\b(?! sure)|none\b|never|nothing|"
+    r"negative|denie[sd]|"
+    r"i (?:do|have|did|am|would|was) not\b(?! know)|hardly|i (?:just )?(?:meant|wanted|planned|tried|"
+    r"was going) to\b|almost\b|i forgot)"
 )
 _UNSURE = re.compile(
-    r"^\W*(?:(?:oh|well|no|so)\W+)*(?:i (?:do|did) not know|not sure|i have no idea|no idea|hard to say|i was adopted)"
+    r"^\W*(?:(?:oh|well|no|so)\W+)*(?:i (?:do|did) not know|not sure|i have no idea|no idea|hard to say|"
+    r"i was adopted)"
 )
 _REPLY_NO = re.compile(
-    r"\b(?:denie[sd]|said (?:that )?(?:no|(?:he|she|they) (?:did|does|do|has|have|had|is|was) not)|answered no|negative|(?:has|had|have|reports?|reported|is|was|were|are|did|does) (?:no|none|not))\b"
+    r"\b(?:denie[sd]|said (?:that )?(?:no|(?:he|she|they) (?:did|does|do|has|have|had|is|was) not)|"
+    r"answered no|negative|(?:has|had|have|reports?|reported|is|was|were|are|did|does) (?:no|none|not))\b"
 )
 _REPLY_YES = re.compile(
-    r"\b(?:confirmed|endorse[sd]|said (?:that )?(?:yes|(?:he|she|they) (?:did|does|do|has|have|had|is|was)\b(?! not))|answered yes|admitted)\b"
+    r"\b(?:confirmed|endorse[sd]|said (?:that )?(?:yes|(?:he|she|they) (?:did|does|do|has|have|had|is|"
+    r"was)\b(?! not))|answered yes|admitted)\b"
 )
 _INTERJECTION = re.compile(
     r"^\W*(?:no|nope|nah|yes|yeah|yep|oh|well|okay)\s*[,.]\s*(?:(?:no|nope|yes|yeah)\s*[,.]\s*)*"
@@ -107,37 +120,51 @@ _BINDING = frozenset((
 _TURNING = frozenset(("stop", "stopped", "stopping", "deny", "denied", "denying", "quit", "without", "lack", "help"))
 _AFTER = frozenset(("denied", "none", "negative", "absent", "nil", "unremarkable"))
 _NOT_NEGATION = re.compile(
-    r"\bnot only\b|\bno one\b|\bor not\b|\bwhy not\b|\bno doubt\b|\bnot just\b|\bnothing but\b|\bno wonder\b|\bno problem\b(?! \w)"
+    r"\bnot only\b|\bno one\b|\bor not\b|\bwhy not\b|\bno doubt\b|\bnot just\b|\bnothing but\b|\bno wonder\b|"
+    r"\bno problem\b(?! \w)"
 )
 _STATES = frozenset(
-    re.findall(r"[a-z-]+", """
+    re.findall(
+        r"[a-z-]+",
+        """
     ok okay fair good poor better worse stable intact normal wnl positive present improved low high great fine
     bad congruent goal-directed linear increased decreased unchanged reports endorses has is are was continues
-    """)
+    """,
+    )
 )
+_SETTING = frozenset(("on", "at", "during", "since", "after", "from"))
+_COMPLEMENT = frozenset(("of", "with", "to", "about", "for"))
+_USED_TO = re.compile(r"\bused to\b")
 _IF = re.compile(r"^(?:if|unless|should|whether|in case)$")
 
 _PLANNED = re.compile(
     r"\b(?:going to|gon ?na|'ll|will|let'?s|let us|want(?:s|ed)? (?:you )?to|wan ?na|'?d like|would like|order\w*|"
-    r"prescri\w+|refer\w*|come back|followup|schedul\w+|increase|decrease|start|recommend\w*|continue|need to|should|"
+    r"prescri\w+|refer\w*|come back|followup|schedul\w+|increase|decrease|start|recommend\w*|continue|need to|"
+    r"should|"
     r"make sure|try|call (?:me|us)|avoid|plan(?:s|ned)?|keep|put you|give you|get you|agree\w*|commit\w*|"
     r"next (?:week|session|visit|time|appointment|month)|tomorrow|homework)\b"
 )
 _NOTED_PLAN = re.compile(
-    r"\b(?:stop|taper|switch|add|check|obtain|repeat|assign\w*|return|practice|encourage\w*|advise\w*|bring|book|send|"
-    r"fill|goals?|consider\w*|monitor|complete|meet|write|until|remain|review|work on|explore|begin|hold|wean|get)\b"
+    r"\b(?:stop|taper|switch|add|check|obtain|repeat|assign\w*|return|practice|encourage\w*|advise\w*|bring|"
+    r"book|send|"
+    r"fill|goals?|consider\w*|monitor|complete|meet|write|until|remain|review|work on|explore|begin|hold|wean|"
+    r"get)\b"
 )
 _FUTURE = re.compile(
-    r"\b(?:going to|gon ?na|'ll|will|let'?s|(?:want|like) (?:you )?to|wan ?na|would like|order (?:a|an|another|some)|prescribe|"
+    r"\b(?:going to|gon ?na|'ll|will|let'?s|(?:want|like) (?:you )?to|wan ?na|would like|order (?:a|an|"
+    r"another|some)|prescribe|"
     r"tomorrow|next (?:week|session|visit|month)|plan(?:s|ning)? to|followup in|start (?:you|him|her)|schedule)\b"
 )
 _PAST = re.compile(
-    r"\b(?:used to|in the past|years ago|months ago|as a (?:child|kid|teen\w*)|history of|previously|former(?:ly)?|back (?:then|when)|"
-    r"no longer|when (?:i|he|she|they) (?:was|were) (?:a |young|little)|in (?:19|20)\d\d|last year|growing up|in (?:high )?school|prior to)\b"
+    r"\b(?:used to|in the past|years ago|months ago|as a (?:child|kid|teen\w*)|history of|previously|"
+    r"former(?:ly)?|back (?:then|when)|"
+    r"no longer|when (?:i|he|she|they) (?:was|were) (?:a |young|little)|in (?:19|20)\d\d|last year|growing up|"
+    r"in (?:high )?school|prior to)\b"
 )
 _KIN = "|".join(sorted(FAMILY - {"family", "child", "baby"}, key=len, reverse=True))
 _OTHER = re.compile(
-    rf"^\W*(?:(?:and|but|so|well|no|yes|yeah|that|then|also|because|which|think|thinks|reports?|reported|states?|stated|says?|said|"
+    rf"^\W*(?:(?:and|but|so|well|no|yes|yeah|that|then|also|because|which|think|thinks|reports?|"
+    rf"reported|states?|stated|says?|said|"
     rf"patient|the|i|she|he|they|noted?|mentioned|report)\W+)*(?:my|her|his|their|the|our|patient's|a|family history of)?\W*(?:\w+\W+)??"
     rf"(?:(?:{_KIN})s?(?:'s)?\b(?!\W+(?:and i\b|with\b))|family history of)"
 )
@@ -197,39 +224,53 @@ def _read_clauses(text: str) -> Iterator[Clause]:
             tuple(tokens),
             tuple(_read_words(tokens, piece)),
             other,
-            bool(_FUTURE.search(piece)),
+            _begins_with_future(piece),
             bool(_PAST.search(piece)),
         )
+
+
+def _begins_with_future(piece: str) -> bool:
+    """Is what is to come the clause's own verb, not that of a clause inside it?"""
+    found = _FUTURE.search(piece)
+    return found is not None and len(piece[: found.start()].split()) <= FUTURE_WITHIN
 
 
 def _read_words(tokens: Sequence[str], piece: str) -> Iterator[tuple[str, Status]]:
     statuses = _mark_denied(tokens) if not _NOT_NEGATION.search(piece) else [Status.AFFIRMED] * len(tokens)
     supposed = False
+    used_to = bool(_USED_TO.search(piece))
     for token, status in zip(tokens, statuses, strict=True):
         if _IF.match(token):
             supposed = True
         elif token in (",", "then"):
             supposed = False
-        concept = find_concept(token)
+        concept = "" if token in _BINDING or token in _LISTING else find_concept(token)
         if concept:
-            yield concept, Status.SUPPOSED if supposed else status
+            yield concept, Status.SUPPOSED if supposed else Status.EITHER if used_to else status
 
 
 def _mark_denied(tokens: Sequence[str]) -> list[Status]:
     """Walk through a clause with the reach of its negations."""
     statuses = [Status.AFFIRMED] * len(tokens)
     denying = listing = False
+    setting, denied = "", False
     for place, token in enumerate(tokens):
         if token in _AFTER and not any(find_concept(each) for each in tokens[place + 1 :]):
             return [Status.DENIED] * len(tokens)
         if token in _LISTING or token in _BINDING:
             turned = denying and token in _TURNING
-            denying, listing = not turned, token in _LISTING
+            denying, listing, setting, denied = not turned, token in _LISTING, "", False
+            if place and tokens[place - 1] in ("was", "were", "been", "being"):
+                statuses[:place] = [Status.EITHER] * place
             continue
-        if denying and token == "," and (not listing or _starts_state(tokens, place + 1)):
+        if denying and token == COMMA and (not listing or _starts_state(tokens, place + 1)):
             denying = False
+        if token in _SETTING or token in _COMPLEMENT:
+            setting = token
         if denying:
-            statuses[place] = Status.DENIED
+            beside = (denied and setting in _SETTING) or (setting in _COMPLEMENT and is_drug(find_concept(token)))
+            statuses[place] = Status.EITHER if beside else Status.DENIED
+            denied = denied or bool(find_concept(token))
     return statuses
 
 

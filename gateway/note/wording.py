@@ -17,6 +17,7 @@ from gateway.note.lexicon import (
     MEASURES,
     NEUTRAL,
     NOT_DRUGS,
+    ORDINALS,
     STOP,
     SYNONYMS,
     TENS,
@@ -35,6 +36,10 @@ _TIMES = re.compile(r"\bx ?(\d+)\b")
 _NOT_TO = re.compile(r"n't\b|\bcannot\b")
 _TOKEN = re.compile(r"\d+:\d\d|\d+(?:\.\d+)?(?=\D|$)|[^\W\d_]+(?:[-'][^\W\d_]+)*\d*|%|[.,;:?!/()-]")
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")
+_KEPT = frozenset(("not",))
+_ORDINAL_WORDS = re.compile(
+    r"\b(?:" + "|".join(sorted((each.replace("-", "[- ]") for each in ORDINALS), key=len, reverse=True)) + r")\b"
+)
 _SUFFIXES = ("ingly", "ments", "ment", "ness", "ings", "ing", "edly", "ed", "es", "ly", "s")
 _ENDINGS = tuple(sorted(DRUG_ENDINGS, key=len, reverse=True))
 WEIGHT_KEY, WEIGHT_PLAIN, WEIGHT_GENERIC = 1.3, 1.0, 0.4
@@ -45,6 +50,7 @@ def settle_words(text: str) -> str:
     text = flatten_speech(text.lower())
     text = _SCALES.sub(r"\1\2", _THOUSANDS.sub("", text))
     text = _TIMES.sub(r"\1 times", _LASTING.sub("", _ORDINAL.sub(r"\1", _GLUED.sub(r"\1 \2", text))))
+    text = _ORDINAL_WORDS.sub(lambda found: ORDINALS[found.group().replace(" ", "-")], text)
     text = _NOT_TO.sub(" not", text.replace("can't", "cannot"))
     for pattern, replacement in _SYNONYMS:
         text = pattern.sub(replacement, text)
@@ -69,7 +75,7 @@ def find_concept(token: str) -> str:
     if token in STOP or UNITS.get(token) in MEASURES:
         return ""
     stem = _stem(token)
-    return "" if stem in STOP or len(stem) < 2 else stem
+    return "" if stem in _STOPS or len(stem) < 2 else stem
 
 
 @lru_cache(maxsize=20_000)
@@ -93,12 +99,11 @@ def weigh(concept: str) -> float:
 
 
 def _stem(word: str) -> str:
-    regular = word not in IRREGULAR
+    if IRREGULAR.get(word) == word:
+        return word
     word = IRREGULAR.get(word, word)
     if word in DRUGS or len(word) <= 3:
         return word
-    if not regular:
-        return word[:-1] if len(word) > 4 and word.endswith("e") else word
     if len(word) > 4 and word.endswith(("ies", "ied")):
         word = word[:-3] + "y"
     else:
@@ -108,6 +113,10 @@ def _stem(word: str) -> str:
                 break
     if len(word) > 4 and word.endswith("e"):
         word = word[:-1]
+    if len(word) > 6 and word.endswith(("tion", "sion")):
+        word = word[:-3]
+    if len(word) > 6 and word.endswith(("enc", "anc", "ency", "ancy", "ent", "ant")):
+        word = word[: -4 if word.endswith("y") else -3]
     return word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "ls" else word
 
 
@@ -134,7 +143,7 @@ def _read_number(tokens: list[str], place: int) -> tuple[str | None, int]:
             return token, after
         number = float(value[:15])
     else:
-        small = _read_small(tokens, place)
+        small = _read_small(tokens, place) or _read_hundred(tokens, place)
         if small is None:
             return None, place
         number, after = float(small[0]), small[1]
@@ -154,6 +163,11 @@ def _read_number(tokens: list[str], place: int) -> tuple[str | None, int]:
     return f"{number:.10g}", after
 
 
+def _read_hundred(tokens: list[str], place: int) -> tuple[int, int] | None:
+    """ "A hundred" is one hundred; the word itself is read by the caller."""
+    return (1, place + 1) if tokens[place] == "a" and tokens[place + 1 : place + 2] == ["hundred"] else None
+
+
 def _read_small(tokens: list[str], place: int) -> tuple[int, int] | None:
     """A number word below a hundred and the place after it."""
     word = tokens[place] if place < len(tokens) else ""
@@ -168,6 +182,7 @@ def _read_small(tokens: list[str], place: int) -> tuple[int, int] | None:
     return (COUNTS[word], place + 1) if word in COUNTS else None
 
 
+_STOPS = frozenset(map(_stem, STOP)) - _KEPT
 _KEYS = frozenset(map(_stem, KEY_TERMS))
 _GENERIC = frozenset(map(_stem, GENERIC | NEUTRAL))
 _STEMMED_ENDINGS = tuple(sorted({form for each in _ENDINGS for form in (each, _stem(each))}, key=len, reverse=True))
