@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gateway.ehr.chart import Chart
 from gateway.ehr.site import Note
-from gateway.filing.document import VisitFacts, compose_text
+from gateway.filing.text import VisitFacts, compose_text
 from gateway.note.review import ApprovedNote
 from gateway.proof import Maker
 

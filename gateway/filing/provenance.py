@@ -9,7 +9,8 @@ from fhir.resources.R4B.provenance import Provenance
 
 from gateway import __version__
 from gateway.ehr.chart import Chart
-from gateway.filing.document import AI_LABEL, VisitFacts
+from gateway.filing.document import AI_LABEL, refer_to_clinician, write_instant
+from gateway.filing.text import VisitFacts
 from gateway.note.review import ApprovedNote
 
 PARTICIPANT_TYPES = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -24,6 +25,11 @@ AI_DEVICE = {
     ],
     "text": "Artificial intelligence",
 }
+ACTIVITIES = {
+    "model": "Note drafted by an AI model, reviewed and attested by the clinician",
+    "outline": "Note arranged by software, reviewed and attested by the clinician",
+    "none": "Note written and attested by the clinician",
+}
 
 
 def build_provenance(note: ApprovedNote, chart: Chart, facts: VisitFacts, target: str, labels: bool) -> dict[str, Any]:
@@ -31,51 +37,52 @@ def build_provenance(note: ApprovedNote, chart: Chart, facts: VisitFacts, target
 
     ``labels`` off leaves out the AIAST code, which strict R4 terminology does not know; the words still say it.
     """
-    counts = note.counts
-    summary = (
-        f"{counts.shown} statements shown, {counts.withheld} withheld, {counts.taken} taken over; sections: "
-        f"{counts.sections_accepted} accepted, {counts.sections_edited} edited, {counts.sections_struck} struck"
-    )
+    drafted = note.ai_assisted
+    clinician = _participant("verifier", "Verifier") if drafted else _participant("author", "Author")
     provenance: dict[str, Any] = {
         "resourceType": "Provenance",
         "target": [{"reference": target}],
-        "occurredPeriod": {
-            "start": facts.started_at.isoformat(timespec="seconds"),
-            "end": note.attested_at.isoformat(timespec="seconds"),
-        },
-        "recorded": note.attested_at.isoformat(timespec="seconds"),
-        "activity": {"text": f"Note drafted, reviewed and attested ({summary})"},
-        "agent": [
-            {
-                "type": _participant("verifier", "Verifier"),
-                "who": {"reference": note.attested_by, "display": chart.practitioner.name},
-            }
-        ],
+        "occurredPeriod": {"start": write_instant(facts.started_at), "end": write_instant(note.attested_at)},
+        "recorded": write_instant(note.attested_at),
+        "activity": {"text": f"{ACTIVITIES[note.drafter.kind]} ({_count(note)})"},
+        "agent": [{"type": clinician, "who": refer_to_clinician(note, chart)}],
     }
-    if note.ai_assisted:
-        provenance["contained"] = [_device(note)]
+    if drafted:
+        provenance["contained"] = [_build_device(note)]
         provenance["agent"].insert(0, {"type": _participant("author", "Author"), "who": {"reference": "#drafter"}})
-        provenance["entity"] = _entities(note, facts)
+        provenance["entity"] = _build_entities(note, facts)
         if labels:
             provenance["reason"] = [{"coding": [AI_LABEL]}]
     Provenance.model_validate(provenance)
     return provenance
 
 
-def _device(note: ApprovedNote) -> dict[str, Any]:
+def _count(note: ApprovedNote) -> str:
+    """What was decided in the review, in numbers."""
+    counts = note.counts
+    sections = (
+        f"sections: {counts.sections_accepted} accepted, {counts.sections_edited} edited, "
+        f"{counts.sections_struck} struck"
+    )
+    if not note.ai_assisted:
+        return sections
+    statements = f"statements: {counts.shown} shown, {counts.withheld} withheld, {counts.taken} of them taken over"
+    return f"{statements}; risk lines: {counts.risk_kept} kept, {counts.risk_struck} struck; {sections}"
+
+
+def _build_device(note: ApprovedNote) -> dict[str, Any]:
     device: dict[str, Any] = {
         "resourceType": "Device",
         "id": "drafter",
-        "manufacturer": "Countersign",
         "deviceName": [{"name": note.drafter.name, "type": "model-name"}],
-        "version": [{"value": __version__}],
+        "version": [{"type": {"text": "Countersign"}, "value": __version__}],
     }
     if note.drafter.kind == "model":
         device["type"] = AI_DEVICE
     return device
 
 
-def _entities(note: ApprovedNote, facts: VisitFacts) -> list[dict[str, Any]]:
+def _build_entities(note: ApprovedNote, facts: VisitFacts) -> list[dict[str, Any]]:
     hashes = (
         ("text model", note.drafter.model_sha256),
         ("prompt", note.drafter.prompt_sha256),

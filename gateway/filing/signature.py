@@ -1,7 +1,8 @@
 """What became of a filed note: signed, changed, still waiting, or not known.
 
-In: a client that may look and the note's reference. Out: ``SignedNote | AwaitingSignature | NotKnown``. The note's
-content is not looked at. 404, 410, 403 and an expired token all mean *not known to be signed* (never *unsigned*).
+In: a client that may look and the note's reference. Out: ``SignedNote | AwaitingSignature | Withdrawn | NotKnown``.
+The note's content is not looked at. 404, 410, 403 and an expired token all mean *not known to be signed* (never
+*unsigned*), and so does an answer about another patient.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from gateway.ehr.client import FhirClient
-from gateway.ehr.reference import Reference
+from gateway.ehr.naming import list_objects
+from gateway.ehr.reference import Reference, points_to
 from gateway.errors import EhrError
 from gateway.proof import Maker
 
 MAKER = Maker("filing/signature")
-SIGNED_STATUSES = ("final", "amended")
+MOST_REPLACEMENTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,14 @@ class SignedNote:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingSignature:
-    """It is in the record and still preliminary."""
+    """It, or what replaced it, is in the record and still preliminary."""
 
     seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """It is entered in error, or was replaced by something that is not signed."""
+    """It is entered in error, or was replaced by something that is not signed and not to be found."""
 
     code: str
     seen_at: datetime
@@ -59,31 +61,51 @@ SignatureStatus = SignedNote | AwaitingSignature | Withdrawn | NotKnown
 
 async def check_signature(client: FhirClient, reference: str, patient_id: str, now: datetime) -> SignatureStatus:
     """Ask the EHR about ``reference`` (``DocumentReference/7``), then about what replaces it."""
-    id_ = reference.removeprefix("DocumentReference/")
     try:
-        held = await client.read("DocumentReference", id_)
-        if held.get("status") != "superseded":
-            return read_status(held, now)
-        replaced = await client.search(
-            "DocumentReference", {"patient": patient_id, "relatesto": reference, "_sort": "-_lastUpdated"}
-        )
+        held: Mapping[str, Any] = await client.read("DocumentReference", reference.removeprefix("DocumentReference/"))
+        if not points_to(held.get("subject"), "Patient", patient_id, client.ehr_base):
+            return NotKnown("other-patient", now)
+        for _ in range(MOST_REPLACEMENTS):
+            if held.get("status") != "superseded":
+                return read_status(held, now)
+            following = await _find_replacement(client, held, patient_id)
+            if following is None:
+                return Withdrawn("superseded", now)
+            held = following
     except EhrError as error:
         return NotKnown(error.code, now)
-    signed = [read_status(match, now) for match in replaced.matches]
-    return next((status for status in signed if isinstance(status, SignedNote)), Withdrawn("superseded", now))
+    return NotKnown("replaced-again", now)
 
 
 def read_status(document: Mapping[str, Any], now: datetime) -> SignatureStatus:
     """What one DocumentReference says of itself; anything it does not say is not known."""
     reference = Reference("DocumentReference", str(document.get("id")))
     match document.get("status"), document.get("docStatus"):
-        case "entered-in-error", _:
+        case ("entered-in-error", _) | (_, "entered-in-error"):
             return Withdrawn("entered-in-error", now)
         case "current", ("final" | "amended") as doc_status:
             return SignedNote(MAKER, str(reference), doc_status, now)
         case "current", "preliminary":
             return AwaitingSignature(now)
-        case _, "entered-in-error":
-            return Withdrawn("entered-in-error", now)
         case _:
             return NotKnown("status", now)
+
+
+async def _find_replacement(client: FhirClient, held: Mapping[str, Any], patient_id: str) -> Mapping[str, Any] | None:
+    """This patient's document that says it replaces ``held``; a server may ignore ``relatesto``, so each is asked."""
+    target = f"DocumentReference/{held['id']}"
+    found = await client.search(
+        "DocumentReference", {"patient": patient_id, "relatesto": target, "_sort": "-_lastUpdated"}
+    )
+    for document in found.matches:
+        is_own = points_to(document.get("subject"), "Patient", patient_id, client.ehr_base)
+        if is_own and _replaces(document, str(held["id"]), client.ehr_base):
+            return document
+    return None
+
+
+def _replaces(document: Mapping[str, Any], id_: str, ehr_base: str) -> bool:
+    return any(
+        relation.get("code") == "replaces" and points_to(relation.get("target"), "DocumentReference", id_, ehr_base)
+        for relation in list_objects(document.get("relatesTo"))
+    )

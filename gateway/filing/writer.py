@@ -2,13 +2,12 @@
 
 In: the proof of approval. Out: ``FiledNote`` (read back from the record), ``UnsignedRefusal`` (this EHR holds no
 unsigned notes) or ``NotFiled`` (why, and that nothing may be destroyed). A lost reply is an unknown outcome: it is
-settled by searching for the note's own identifier, never by sending again.
+settled by searching for the note's own identifier, never by sending again, and where that finds nothing the clinician
+is told that it is not known. What is compared when reading back: ``filing/comparison``.
 """
 
 import asyncio
-import base64
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from datetime import datetime
 from typing import Any
@@ -16,23 +15,42 @@ from urllib.parse import quote
 
 from gateway.ehr.chart import Chart
 from gateway.ehr.client import FhirClient
-from gateway.ehr.reference import Reference, parse_reference, points_to
+from gateway.ehr.naming import list_objects
+from gateway.ehr.reference import Reference, is_id, points_to
 from gateway.ehr.site import EhrSite
-from gateway.errors import EhrError, EhrRefused, FilingError
+from gateway.errors import EhrError, EhrRefused, EhrUnreachable, FilingError
+from gateway.filing.comparison import OTHER_PATIENT, compare_note, read_words
 from gateway.filing.document import IDENTIFIER_SYSTEM, VisitFacts, build_document
 from gateway.filing.provenance import build_provenance
 from gateway.note.review import ApprovedNote
 from gateway.proof import Maker
 
 MAKER = Maker("filing/writer")
-AMBIGUOUS_STATUSES = (409, 412)
+# 4xx that do not say whether the note was stored: a timeout of a proxy, another create at the same moment.
+AMBIGUOUS_STATUSES = (408, 409, 412)
+SETTLE_SECONDS = (0.0, 0.5)  # pauses before each look for what a lost reply left: an index may lag behind
+
+UNKNOWN = (
+    "It is not known whether the EHR took the note, because its answer was lost. Wait a minute and look in the chart, "
+    "then file again here: Countersign first looks for the note that it sent, and nothing was deleted."
+)
+DOUBLED = "The EHR holds this note more than once. Look at the chart and remove the extra one before you sign."
+UNSEARCHED = (
+    "The EHR's list of this patient's notes could not be read to its end, so Countersign can't tell whether the note "
+    "is there already. Look in the chart, then try again; nothing was deleted."
+)
+UNREAD = (
+    "The EHR took the note, but Countersign could not read it back to check it. Look at it in the chart, then file "
+    "again here: Countersign looks for the note that is there, and nothing was deleted."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FiledNote:
     """The record holds the note, preliminary, for this patient and encounter, with these words.
 
-    ``reference`` is relative; ``version`` may be empty; ``provenance`` says whether the record took it.
+    ``reference`` is relative; ``version`` is the one that was read back, empty where the EHR has none; ``provenance``
+    says whether the record took it.
     """
 
     maker: InitVar[Maker]
@@ -56,7 +74,7 @@ class UnsignedRefusal:
 
 @dataclass(frozen=True, slots=True)
 class NotFiled:
-    """The note is not in the record as it should be; nothing may be destroyed."""
+    """The note is not in the record as it should be, or that is not known; nothing may be destroyed."""
 
     error: FilingError | EhrError
 
@@ -69,133 +87,147 @@ async def file_note(
     site: EhrSite,
     identifier: str,
     now: Callable[[], datetime],
+    *,
+    settle_seconds: Sequence[float] = SETTLE_SECONDS,
 ) -> FiledNote | UnsignedRefusal | NotFiled:
-    """File one note under ``identifier`` (a ``urn:uuid:``, the same for every try of this visit)."""
+    """File one note under ``identifier`` (a ``urn:uuid:``, the same for every try of this visit).
+
+    Args:
+        settle_seconds: the pause before each look for the note where an answer was lost, and before each reading.
+    """
     document = build_document(note, chart, facts, site, identifier)
     try:
-        stored = await _find_note(client, chart, identifier) or await _create_note(client, document, chart, site)
-    except EhrRefused as error:
-        if "docStatus" in error.elements:
-            return UnsignedRefusal(error.detail)
-        return NotFiled(error)
+        stored = await _find_note(client, chart, identifier)  # what an earlier try left
+        if stored is None:
+            created = await _create_note(client, document, chart, site, settle_seconds)
+            if isinstance(created, UnsignedRefusal):
+                return created
+            stored = created
+        held = await _read_back(client, stored, settle_seconds)
+        problem = compare_note(held, document, await _read_words(client, held), client.ehr_base)
     except (EhrError, FilingError) as error:
         return NotFiled(error)
-    target = str(stored) + (f"/_history/{stored.version}" if stored.version else "")
+    if problem is not None:
+        return NotFiled(problem)
+    version = _version_of(held)
+    # Only now, and tried once: a second try of the note must not leave two of these.
+    target = str(stored) + (f"/_history/{version}" if version else "")
     provenance = build_provenance(note, chart, facts, target, site.note.labels)
-    read_back, provenance_stored = await asyncio.gather(
-        _read_back(client, stored, document, site),
-        _create_provenance(client, provenance, site),
-    )
-    if isinstance(read_back, FilingError | EhrError):
-        return NotFiled(read_back)
-    return FiledNote(MAKER, str(stored), stored.version or "", identifier, "bytes", provenance_stored, now())
+    provenance_stored = await _create_provenance(client, provenance, site)
+    return FiledNote(MAKER, str(stored), version, identifier, "bytes", provenance_stored, now())
 
 
-async def _create_note(client: FhirClient, document: Mapping[str, Any], chart: Chart, site: EhrSite) -> Reference:
+async def _create_note(
+    client: FhirClient,
+    document: Mapping[str, Any],
+    chart: Chart,
+    site: EhrSite,
+    settle_seconds: Sequence[float],
+) -> Reference | UnsignedRefusal:
+    """
+    Raises:
+        EhrError: certainly not stored. FilingError: not known, or not as it should be.
+    """
     identifier = document["identifier"][0]["value"]
     condition = f"identifier={quote(f'{IDENTIFIER_SYSTEM}|{identifier}', safe='')}"
     try:
         stored = await client.create(document, if_none_exist=condition if site.note.conditional_create else None)
     except EhrError as error:
-        if isinstance(error, EhrRefused) and error.http_status < 500 and error.http_status not in AMBIGUOUS_STATUSES:
-            raise  # a certain no
-        found = await _find_note(client, chart, identifier)
-        if found is None:
-            raise
-        return found
+        if not _is_certain_no(error):
+            return await _settle(client, chart, identifier, error, settle_seconds)
+        if isinstance(error, EhrRefused) and "docStatus" in error.elements:
+            return UnsignedRefusal(error.detail)
+        raise
     return stored.reference
 
 
-async def _find_note(client: FhirClient, chart: Chart, identifier: str) -> Reference | None:
-    """The note of this identifier, if the record has it.
+def _is_certain_no(error: EhrError) -> bool:
+    """Whether nothing was stored: it was never sent, or the EHR's own answer refuses it."""
+    if isinstance(error, EhrRefused):
+        return error.http_status < 500 and error.http_status not in AMBIGUOUS_STATUSES
+    return isinstance(error, EhrUnreachable) and error.code == "ehr.not-reached"
+
+
+async def _settle(
+    client: FhirClient, chart: Chart, identifier: str, lost: EhrError, settle_seconds: Sequence[float]
+) -> Reference:
+    """What a create without a clear answer left behind.
 
     Raises:
-        FilingError: more than one is there, or it is another patient's.
+        FilingError: it is not to be found (``filing.unknown``), or it is there twice or for another patient.
     """
+    for seconds in settle_seconds:
+        await asyncio.sleep(seconds)
+        try:
+            found = await _find_note(client, chart, identifier)
+        except EhrError:
+            continue
+        if found is not None:
+            return found
+    raise FilingError("filing.unknown", UNKNOWN, f"{lost.code} {lost.detail}".strip())
+
+
+async def _find_note(client: FhirClient, chart: Chart, identifier: str) -> Reference | None:
+    """The note of this identifier, if the record has it. A server may ignore the identifier: each match is asked.
+
+    Raises:
+        EhrError: the search failed.
+        FilingError: more than one is there, it is another patient's, or the answer was not whole.
+    """
+    patient_id = chart.context.patient_id
     found = await client.search(
-        "DocumentReference",
-        {"patient": chart.context.patient_id, "identifier": f"{IDENTIFIER_SYSTEM}|{identifier}"},
+        "DocumentReference", {"patient": patient_id, "identifier": f"{IDENTIFIER_SYSTEM}|{identifier}"}
     )
-    if not found.matches:
-        return None
-    if len(found.matches) > 1:
-        raise FilingError(
-            "filing.doubled",
-            "The EHR holds this note more than once. Look at the chart and remove the extra one before you sign.",
-        )
-    resource = found.matches[0]
-    meta = resource.get("meta")
-    version = meta.get("versionId") if isinstance(meta, Mapping) else None
-    return Reference("DocumentReference", str(resource.get("id")), version if isinstance(version, str) else None)
-
-
-async def _read_back(
-    client: FhirClient, stored: Reference, sent: Mapping[str, Any], site: EhrSite
-) -> FilingError | EhrError | None:
-    """None where the record holds what was sent."""
-    try:
-        held = await client.read(stored.type, stored.id)
-        return _compare(held, sent, await _read_content(client, held, site), client.ehr_base)
-    except EhrError as error:
-        return error
-
-
-async def _read_content(client: FhirClient, held: Mapping[str, Any], site: EhrSite) -> bytes:
-    """The note's bytes, inline or from the Binary that the EHR moved them to."""
-    attachment = _first_attachment(held)
-    if "data" in attachment:
-        return base64.b64decode(str(attachment["data"]), validate=False)
-    binary = parse_reference(attachment.get("url"), site.issuer)
-    if binary is None or binary.type != "Binary":
-        return b""
-    return base64.b64decode(str((await client.read("Binary", binary.id)).get("data", "")), validate=False)
-
-
-def _compare(held: Mapping[str, Any], sent: Mapping[str, Any], content: bytes, ehr_base: str) -> FilingError | None:
-    patient = parse_reference(sent["subject"]["reference"])
-    assert patient is not None
-    if not points_to(held.get("subject"), patient.type, patient.id, ehr_base):
-        return FilingError(
-            "filing.other-patient",
-            "The EHR filed the note for another patient. Tell whoever looks after it at once; nothing was deleted.",
-        )
-    if held.get("docStatus") != "preliminary" or held.get("status") != "current":
-        return FilingError(
-            "filing.not-preliminary",
-            "The EHR did not keep the note as an unsigned draft. Look at it in the chart now; nothing was deleted.",
-            f"docStatus {_code(held.get('docStatus'))}, status {_code(held.get('status'))}",
-        )
-    if _encounters(held, ehr_base) != _encounters(sent, ehr_base):
-        return FilingError(
-            "filing.other-encounter",
-            "The EHR filed the note on another encounter. Look at it in the chart now; nothing was deleted.",
-        )
-    expected = base64.b64decode(_first_attachment(sent)["data"])
-    if hashlib.sha256(content).digest() != hashlib.sha256(expected).digest():
-        return FilingError(
-            "filing.other-words",
-            "The EHR holds other words than those that were sent. Look at the note in the chart; nothing was deleted.",
-        )
+    own = [resource for resource in found.matches if _carries(resource, identifier)]
+    if any(not points_to(resource.get("subject"), "Patient", patient_id, client.ehr_base) for resource in own):
+        raise FilingError("filing.other-patient", OTHER_PATIENT)
+    if len(own) > 1:
+        raise FilingError("filing.doubled", DOUBLED)
+    if own:
+        return Reference("DocumentReference", str(own[0]["id"]))
+    if found.problems:
+        raise FilingError("filing.unsearched", UNSEARCHED, f"{len(found.problems)} problems")
     return None
 
 
-def _first_attachment(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def _carries(resource: Mapping[str, Any], identifier: str) -> bool:
+    pairs = [(one.get("system"), one.get("value")) for one in list_objects(resource.get("identifier"))]
+    return (IDENTIFIER_SYSTEM, identifier) in pairs
+
+
+async def _read_back(client: FhirClient, stored: Reference, settle_seconds: Sequence[float]) -> Mapping[str, Any]:
+    """
+    Raises:
+        FilingError: what was stored can't be read.
+    """
+    reason = ""
+    for seconds in settle_seconds:
+        await asyncio.sleep(seconds)
+        try:
+            return await client.read(stored.type, stored.id)
+        except EhrError as error:
+            reason = error.code
+    raise FilingError("filing.unread", UNREAD, reason)
+
+
+async def _read_words(client: FhirClient, held: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """
+    Raises:
+        FilingError: the EHR keeps the words where they can't be read.
+    """
     try:
-        attachment = document["content"][0]["attachment"]
-    except (KeyError, IndexError, TypeError):
-        return {}
-    return attachment if isinstance(attachment, Mapping) else {}
+        words = await read_words(client, held)
+    except EhrError as error:
+        raise FilingError("filing.unread", UNREAD, f"content {error.code}") from None
+    if not words:
+        raise FilingError("filing.unread", UNREAD, "no content")
+    return words
 
 
-def _encounters(document: Mapping[str, Any], ehr_base: str) -> set[str]:
-    context = document.get("context")
-    items = context.get("encounter", []) if isinstance(context, Mapping) else []
-    found = (parse_reference(item.get("reference"), ehr_base) for item in items if isinstance(item, Mapping))
-    return {str(reference) for reference in found if reference is not None}
-
-
-def _code(value: object) -> str:
-    return value if isinstance(value, str) and value.isascii() and len(value) < 30 else "none"
+def _version_of(held: Mapping[str, Any]) -> str:
+    meta = held.get("meta")
+    version = meta.get("versionId") if isinstance(meta, Mapping) else None
+    return str(version) if is_id(version) else ""
 
 
 async def _create_provenance(client: FhirClient, provenance: Mapping[str, Any], site: EhrSite) -> bool:

@@ -107,7 +107,7 @@ async def test_refused_ai_can_still_be_written_and_filed_without_it(practice) ->
     assert view["outcome"] == "filed"
     [document] = await visit.notes("dmitri-okoye")
     assert "security" not in document.get("meta", {})
-    assert "written by the clinician without AI" in read_text(document)
+    assert "The clinician wrote this note without AI" in read_text(document)
 
 
 async def test_consent_revoked_before_the_draft_stops_it_and_drops_the_material(practice) -> None:
