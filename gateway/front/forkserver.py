@@ -23,10 +23,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, cast
 
+from gateway.ehr.site import read_sites
 from gateway.errors import CountersignError
 from gateway.front.environment import EXIT_WRONG, RUN_DIR, end_with_parent, forks_socket, set_up_logging
 from gateway.settings import Settings, read_settings
-from gateway.visit.process import Composition, VisitRoom, leave_soon, run_visit
+from gateway.visit.process import Composition, VisitRoom, leave_soon, run_visit, warm_up
 
 log = logging.getLogger("countersign.forkserver")
 
@@ -44,10 +45,13 @@ def main(arguments: list[str]) -> int:
         settings = read_settings()
         composition = cast(Composition, importlib.import_module(arguments[0]))
         shared = composition.prepare_visits(settings)
+        run_dir = Path(os.environ[RUN_DIR])
+        site_id = next(iter(read_sites(settings.config_dir / "ehrs")), "")
+        warm_up(composition, VisitRoom("warm-up", site_id, run_dir / "none.sock", settings, shared, leave_soon))
     except CountersignError as error:
         print(f"countersign: {error.public}", file=sys.stderr)
         return EXIT_WRONG
-    ForkServer(composition, settings, shared, Path(os.environ[RUN_DIR])).serve()
+    ForkServer(composition, settings, shared, run_dir).serve()
     return 0
 
 

@@ -99,6 +99,27 @@ def run_visit(
     os._exit(EXIT_LEFT)
 
 
+def warm_up(composition: Composition, room: VisitRoom) -> None:
+    """Build a visit's app once before any fork and ask it for nothing, so that its children find every module loaded.
+
+    Without it each visit spends 100 ms of its first 150 on imports that wait for a first use. Starts no thread.
+    """
+    app = composition.compose_visit(room)
+    uvicorn.Config(app, log_config=None, ws="none").load()
+    asyncio.run(_ask_for_nothing(app))
+
+
+async def _ask_for_nothing(app: AsgiApp) -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: object) -> None:
+        """The answer is that there is nothing."""
+
+    scope = {"type": "http", "method": "GET", "path": "/nothing", "raw_path": b"/nothing", "query_string": b""}
+    await app({**scope, "headers": [], "http_version": "1.1", "scheme": "http"}, receive, send)
+
+
 def leave_soon() -> None:
     """End this process once the answers on their way are out."""
     asyncio.get_running_loop().call_later(LEAVE_SECONDS, os._exit, EXIT_LEFT)
