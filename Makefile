@@ -35,14 +35,14 @@ lint: setup ## formatting, types and the layering
 	@$(RUN)/ruff format --check . && $(RUN)/ruff check . && $(RUN)/mypy && $(RUN)/lint-imports
 
 hapi: setup ## the suite against a HAPI FHIR server (COUNTERSIGN_HAPI, else one is started)
-	@bash tests/hapi/with_hapi.sh $(RUN)/pytest -q tests/hapi -m hapi
+	@bash tests/hapi/with_hapi.sh $(RUN)/pytest -q tests/hapi tests/unit -m hapi
 
 browser: setup ## the browser tests alone
 	@$(RUN)/pytest -q tests/browser
 
 weights: setup ## the suite with the published weights (pulls 1.2 GB the first time)
 	@$(RUN)/countersign models pull
-	@$(RUN)/pytest -q tests/models tests/unit -m weights
+	@$(RUN)/pytest -q tests/weights tests/unit -m weights
 
 faults: setup ## process kills and faults of the EHR
 	@$(RUN)/pytest -q tests/faults

@@ -1,0 +1,187 @@
+"""Measures, prints a table, and writes ``build/bench.json``: name → number.
+
+Figures are medians of one run on this machine, whatever else it does; compare ratios, not machines. Those that need
+the published weights are left out, and named, where the weights are not installed.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import psutil
+
+from gateway.ehr.site import read_sites
+from gateway.front.forking import start_process
+from gateway.models.catalogue import Kind
+from gateway.models.installed import find_installed
+from gateway.settings import read_settings
+from tests.bench.browser import PlainBrowser
+from tests.bench.slow_ehr import CALLS_PATH
+from tests.browser.demo_servers import ROOT, Product, run_product
+
+LAUNCHES, VISITS, REQUESTS = 7, 15, 300
+SAMPLE = ROOT / "gateway" / "sandbox" / "samples" / "dictation.flac"
+LIMITS = {
+    "callback_round_trips": 3,
+    "callback_to_page_ms": 450,
+    "visit_ready_ms": 150,
+    "visit_private_mb": 40,
+    "front_private_mb": 150,
+    "relay_added_ms": 3,
+}
+Figures = dict[str, float]
+
+
+def main() -> int:
+    figures: Figures = {}
+    with tempfile.TemporaryDirectory(prefix="cs-") as folder:
+        with run_product(Path(folder) / "a", "tests.bench.slow_ehr") as product:
+            figures |= measure_callback(product)
+            figures |= asyncio.run(measure_visits(product))
+            figures |= measure_relay(product)
+            figures["front_private_mb"] = private_mb(find_front(product))
+        left_out = measure_dictation(Path(folder) / "b", figures)
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    (build / "bench.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    for line in write_table(figures):
+        print(line)
+    if left_out:
+        print(f"left out: {left_out}")
+    missed = [name for name, limit in LIMITS.items() if figures[name] > limit]
+    if missed:
+        print(f"above the limit: {', '.join(missed)}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def measure_callback(product: Product) -> Figures:
+    """From the callback's request to a view with chart and consents, each EHR call 100 ms late."""
+    seconds, trips = [], []
+    for turn in range(LAUNCHES + 1):
+        browser = PlainBrowser()
+        callback = browser.go_to_callback(product.open_launch("ada-marlowe"), f"{product.gateway}/callback")
+        httpx.delete(product.ehr + CALLS_PATH)
+        started = time.perf_counter()
+        visit = browser.open_visit(callback)
+        browser.get(visit)
+        view = browser.wait(visit, "choosing")
+        ended = time.perf_counter()
+        assert view["patient"] is not None
+        assert len(view["consents"]) == 3
+        calls = httpx.get(product.ehr + CALLS_PATH).json()
+        browser.post(urljoin(visit, "api/cancel"), json={})
+        if turn:  # the first fills the caches of discovery and keys
+            seconds.append(ended - started)
+            trips.append(count_round_trips(calls))
+    return {"callback_to_page_ms": 1000 * statistics.median(seconds), "callback_round_trips": max(trips)}
+
+
+def count_round_trips(calls: list[list[Any]]) -> int:
+    """The longest chain of calls in which each began after the one before had ended."""
+    chain, free_at = 0, 0.0
+    for start, end, _ in sorted(calls, key=lambda call: call[1]):
+        if start >= free_at:
+            chain, free_at = chain + 1, end
+    return chain
+
+
+async def measure_visits(product: Product) -> Figures:
+    """Fork visits as the front does, and ask each its first question."""
+    run_dir = product.folder / "run"
+    site = next(iter(read_sites(product.folder / "config" / "ehrs")))
+    ready, private = [], []
+    for turn in range(VISITS):
+        started = time.perf_counter()
+        process = await start_process(run_dir, f"bench-{turn}", site)
+        transport = httpx.AsyncHTTPTransport(uds=str(process.browser_socket))
+        async with httpx.AsyncClient(transport=transport, base_url="http://visit") as http:
+            (await http.get("/api/view")).raise_for_status()
+            ready.append(time.perf_counter() - started)
+            await http.get("/api/view")
+            private.append(private_mb(process.pid))
+        psutil.Process(process.pid).kill()
+        await process.ended.wait()
+        process.browser_socket.unlink(missing_ok=True)
+    return {"visit_ready_ms": 1000 * statistics.median(ready), "visit_private_mb": statistics.median(private)}
+
+
+def measure_relay(product: Product) -> Figures:
+    """The same small request through the front and straight to the visit's socket, in turns."""
+    browser = PlainBrowser()
+    callback = browser.go_to_callback(product.open_launch("ada-marlowe"), f"{product.gateway}/callback")
+    visit = browser.open_visit(callback)
+    browser.wait(visit, "choosing")
+    view = urljoin(visit, "api/view")
+    socket = product.folder / "run" / f"{visit.rstrip('/').rsplit('/', 1)[-1]}.browser.sock"
+    relayed, direct = [], []
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://visit") as straight:
+        for _ in range(REQUESTS):
+            relayed.append(time_call(lambda: browser.get(view).raise_for_status()))
+            direct.append(time_call(lambda: straight.get("/api/view").raise_for_status()))
+    browser.post(urljoin(visit, "api/cancel"), json={})
+    return {"relay_added_ms": 1000 * (statistics.median(relayed) - statistics.median(direct))}
+
+
+def measure_dictation(folder: Path, figures: Figures) -> str:
+    """The spoken sample, from the file to the last checked statement, with the published small models."""
+    settings = read_settings()
+    text, speech = find_installed(settings, Kind.TEXT), find_installed(settings, Kind.SPEECH)
+    if text is None or speech is None:
+        return "dictation_to_draft_s (no model weights: `countersign models pull`)"
+    with run_product(folder, models_dir=str(settings.models)) as product:
+        browser = PlainBrowser()
+        callback = browser.go_to_callback(product.open_launch("ada-marlowe"), f"{product.gateway}/callback")
+        visit = browser.open_visit(callback)
+        browser.wait(visit, "choosing")
+        browser.post(urljoin(visit, "api/way"), json={"way": "dictate", "format": "soap"})
+        started = time.perf_counter()
+        audio = SAMPLE.read_bytes()
+        browser.post(urljoin(visit, "api/dictation"), content=audio, headers={"content-type": "audio/flac"})
+        browser.wait(visit, "gathering", every_seconds=0.1)
+        heard = time.perf_counter()
+        browser.post(urljoin(visit, "api/draft"), json={"format": "soap"})
+        view = browser.wait(visit, "reviewing", every_seconds=0.1)
+        ended = time.perf_counter()
+        assert any(section["statements"] for section in view["sections"])
+        browser.post(urljoin(visit, "api/cancel"), json={})
+    figures["dictation_heard_s"] = heard - started
+    figures["draft_written_s"] = ended - heard
+    figures["dictation_to_draft_s"] = ended - started
+    return ""
+
+
+def time_call(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def find_front(product: Product) -> int:
+    """The pid of the process that listens on the gateway's port."""
+    [front] = [process.pid for process in product.list_processes() if "gateway.app" in " ".join(process.cmdline())]
+    return front
+
+
+def private_mb(pid: int) -> float:
+    """Memory that only this process holds, in MB (Linux, ``smaps_rollup``)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    kept = [line.split() for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:"))]
+    return sum(int(fields[1]) for fields in kept) / 1024
+
+
+def write_table(figures: Figures) -> Iterator[str]:
+    for name, value in figures.items():
+        limit = f"at most {LIMITS[name]}" if name in LIMITS else "stated"
+        yield f"{name:24} {value:10.1f}   {limit}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
