@@ -219,7 +219,6 @@ export const words = {
   attest: {
     title: "Attest and file",
     head: "Head of the note",
-    made: "How this note was made",
     file: "File as an unsigned note",
     handOver: "Show the text to hand over",
     fileHint: "It goes into the chart unsigned. Your signature in the EHR makes it final.",

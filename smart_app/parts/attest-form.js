@@ -36,7 +36,7 @@ export class AttestForm extends HTMLElement {
     this.append(
       this.#title,
       make("div", { class: "part" }, make("h4", {}, words.attest.head), this.#head),
-      make("div", { class: "part made" }, make("h4", {}, words.attest.made), this.#made),
+      make("div", { class: "part made" }, this.#made),
       make("p", { class: "check" }, this.#box, this.#sentence),
       make("div", { class: "row" }, this.#file, this.#why),
     );

@@ -103,6 +103,7 @@ export class ReviewDraft extends HTMLElement {
     this.#open.hidden = this.#next.hidden = !deciding;
     this.#next.disabled = view.open_decisions === 0;
     setText(this.#open, view.open_decisions === 0 ? words.review.allDecided : words.review.open(view.open_decisions));
+    this.dataset.drafter = view.drafter.kind;
     this.#lines.showSegments(view.segments);
     arrange(
       this.#sections,
@@ -117,6 +118,7 @@ export class ReviewDraft extends HTMLElement {
     this.#withheld.show(view, deciding);
     this.#attest.hidden = !deciding;
     this.#attest.show(view);
+    if (deciding && before?.phase === "drafting" && rowAt(document.activeElement) === null) this.#current = null; // start at the top
     this.#keepCurrent();
     this.#tell(before, view, deciding);
   }

@@ -25,7 +25,7 @@ export function createStatement(statement, acts) {
   const about = make("div", { class: "statement-about" });
   if (statement.risk) about.append(make("strong", { class: "risk-tag" }, words.review.risk));
   const origin = words.review.origins[statement.origin];
-  if (origin && !statement.risk) about.append(make("span", { class: "origin" }, origin));
+  if (origin && !statement.risk) about.append(make("span", { class: `origin origin-${statement.origin}` }, origin));
   if (statement.segments.length > 0) {
     const label = statement.segments.length === 1 ? words.lines.line : words.lines.lines;
     about.append(makeLineButtons(statement.segments, label, (line) => acts.jump(line, row)));
