@@ -1,7 +1,8 @@
 """What the clinician types becomes segments: notes of a visit, and her own observations.
 
-A line, or each sentence of a longer one, is a segment. ``C:``, ``P:``, ``Clinician:`` or ``Patient:`` at the start of
-a line says whose words it holds; without one they are the clinician's, who wrote them. HTML, emoji and text from
+A line, or each sentence of a longer one, is a segment. Where the notes are a dialogue (lines of both, ``C:`` or
+``Clinician:`` and ``P:`` or ``Patient:``, and no ``S:``, ``O:``, ``A:``) the mark says whose words a line holds. Else
+they are the clinician's, who wrote them: the ``P:`` of a SOAP note is its plan, not the patient. HTML, emoji and text from
 right to left stay the plain text that they are. What no page or record can hold (NUL and other control characters,
 halves of surrogate pairs, overrides of the writing direction) is shown as �: changed in plain view, never dropped.
 """
@@ -19,6 +20,7 @@ LONGEST_CHARACTERS = 200_000
 _LINE_ENDS = re.compile(r"\r\n|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNFIT = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f\ud800-\udfff\u202d\u202e\ufffe\uffff]")
 _PREFIX = re.compile(r"^\s*(c|p|clinician|patient)\s*:\s*", re.IGNORECASE)
+_HEADING = re.compile(r"^\s*[soa]\s*:", re.IGNORECASE)
 
 
 def read_typed(text: str, observations: str = "") -> tuple[Segment, ...]:
@@ -56,12 +58,20 @@ def clean_text(text: str) -> str:
 
 
 def _read_lines(text: str) -> Iterator[tuple[Speaker, str]]:
-    for line in _split_lines(text):
-        prefix = _PREFIX.match(line)
+    lines = _split_lines(text)
+    dialogue = _is_dialogue(lines)
+    for line in lines:
+        prefix = _PREFIX.match(line) if dialogue else None
         patient = prefix is not None and prefix[1].lower().startswith("p")
         words = line[prefix.end() :] if prefix else line
         for sentence in split_sentences(words):
             yield (Speaker.PATIENT if patient else Speaker.CLINICIAN), sentence
+
+
+def _is_dialogue(lines: list[str]) -> bool:
+    """Whether both are marked, so that a mark can only mean a speaker."""
+    marks = {match[1].lower()[0] for line in lines if (match := _PREFIX.match(line))}
+    return marks == {"c", "p"} and not any(_HEADING.match(line) for line in lines)
 
 
 def _split_lines(text: str) -> list[str]:

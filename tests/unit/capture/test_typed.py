@@ -45,16 +45,27 @@ def test_numbers_segments_from_one_notes_before_observations() -> None:
         ("slept badly", Speaker.CLINICIAN, "slept badly"),
     ],
 )
-def test_takes_the_speaker_from_the_prefix_and_never_guesses(line: str, speaker: Speaker, text: str) -> None:
-    (segment,) = read_typed(line)
+def test_takes_the_speaker_of_a_dialogue_from_the_prefix_and_never_guesses(
+    line: str, speaker: Speaker, text: str
+) -> None:
+    _, segment, _ = read_typed(f"C: Hello.\n{line}\nP: Hello.")
     assert (segment.speaker, segment.text) == (speaker, text)
     assert segment.start_seconds is None
     assert not segment.unclear
 
 
 def test_a_prefix_holds_for_every_sentence_of_its_line_only() -> None:
-    segments = read_typed("P: I sleep. I eat.\nLooks rested.")
-    assert [segment.speaker for segment in segments] == [Speaker.PATIENT, Speaker.PATIENT, Speaker.CLINICIAN]
+    segments = read_typed("P: I sleep. I eat.\nLooks rested.\nC: Good.")
+    speakers = [Speaker.PATIENT, Speaker.PATIENT, Speaker.CLINICIAN, Speaker.CLINICIAN]
+    assert [segment.speaker for segment in segments] == speakers
+
+
+@pytest.mark.parametrize(
+    "notes", ["S: Slept badly.\nP: Sleep diary.", "P: Sleep diary.", "C: Calm.\nO: Calm.\nP: Sleep diary."]
+)
+def test_the_plan_of_a_note_is_not_the_patient_speaking(notes: str) -> None:
+    last = read_typed(notes)[-1]
+    assert (last.speaker, last.text) == (Speaker.CLINICIAN, "P: Sleep diary.")
 
 
 @pytest.mark.parametrize(
