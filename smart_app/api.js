@@ -73,21 +73,26 @@ async function request(path, options, offline) {
     throw new Trouble("offline", offline);
   }
   if (response.ok && answer !== null) return completeView(answer);
-  throw readTrouble(response.status, answer, offline);
+  throw readTrouble(response.status, answer, offline, options.method === "GET");
 }
 
 /**
+ * Only a refused read says that the visit is lost to this browser; a refused step with its own sentence (consent is
+ * missing, say) leaves the visit where it was.
+ *
  * @param {number} status
  * @param {any} answer
  * @param {string} offline
+ * @param {boolean} reading
  * @returns {Trouble}
  */
-function readTrouble(status, answer, offline) {
+function readTrouble(status, answer, offline, reading) {
   const message = typeof answer?.error?.message === "string" ? answer.error.message : "";
   const code = typeof answer?.error?.code === "string" ? answer.error.code : "";
-  if (message && code === "consent-missing") return new Trouble("refused", message, code);
-  if (status === 403 || status === 401) return new Trouble("forbidden", message || words.trouble.forbidden, code);
-  if (status === 404 || status === 410) return new Trouble("missing", message || words.trouble.missing, code);
+  if (message && !reading) return new Trouble("refused", message, code);
+  const lost = message && `${message} ${words.trouble.copyFirst}`;
+  if (status === 403 || status === 401) return new Trouble("forbidden", lost || words.trouble.forbidden, code);
+  if (status === 404 || status === 410) return new Trouble("missing", lost || words.trouble.missing, code);
   if (message) return new Trouble("refused", message, code);
   if (status >= 502) return new Trouble("offline", offline);
   return new Trouble("refused", words.trouble.unclear);

@@ -292,6 +292,7 @@ export const words = {
     notDone: "Connected again. The last step did not arrive: please do it once more.",
     forbidden: "This browser no longer holds this visit. Copy what you still need from this page, then open Countersign again from the chart.",
     missing: "This visit is no longer here. Copy what you still need from this page, then open Countersign again from the chart.",
+    copyFirst: "Copy what you still need from this page first.",
     unclear: "Countersign answered in a way this page does not understand. Try again; if it stays so, tell your IT desk.",
     again: "Try again",
     dismiss: "Dismiss",

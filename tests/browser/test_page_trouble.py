@@ -256,3 +256,16 @@ def test_a_struck_section_still_asks_for_its_risk_line(chromium: Browser, page_s
         expect(section.locator(".section-state")).to_have_text("Struck: not in the note")
         section.get_by_role("button", name="Keep").click()
         expect(section.locator(".section-state")).to_have_text("Struck, but for the risk line you keep")
+
+
+def test_a_step_refused_for_consent_does_not_lose_the_visit(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "plain", expected_errors=True) as at:
+        page = at.page
+        choose(page, "Type notes")
+        page.get_by_label("Notes", exact=True).fill("Slept well.")
+        message = "AI drafting is no longer permitted. Choose another way of working."
+        at.visit.fail_next["draft"] = (403, {"code": "consent.ai-drafting", "message": message})
+        page.get_by_role("button", name="Draft the note").click()
+        expect(page.get_by_role("alert")).to_have_text(message)
+        at.visit.change(phase="choosing", way=None)
+        expect(page.get_by_role("heading", name="How do you want to work?")).to_be_visible()
