@@ -40,6 +40,11 @@ _ANSWERING = re.compile(
     r"admit|sometimes|a little)",
     re.IGNORECASE,
 )
+_ANSWERED = re.compile(  # a line of notes that holds the question and its answer
+    r"\b(?:asked|inquired|screened|assessed|queried|checked)\b.*\b(?:no|not|none|never|yes|denie[sd]|said|says|answer\w*|"
+    r"report\w*|endors\w*|confirm\w*|admit\w*)\b",
+    re.IGNORECASE,
+)
 _OBSERVED = re.compile(
     r"\b(exam\w*|listen\w*|x-?rays?|results?|labs?|vitals?|tender\w*|edema|swell\w*|murmur|mri|ct|ekg|echo\w*|"
     r"lungs|"
@@ -206,7 +211,11 @@ class DraftChecker:
         )
 
     def _find_answer(self, place: int) -> list[Segment]:
-        """What follows a question about risk: the answer, as long as the same voice goes on (two segments at most)."""
+        """What follows a question about risk: the answer, as long as the same voice goes on (two segments at most).
+
+        In notes one line, and none where the question's own line says what was answered and the next is about another
+        thing.
+        """
         question = self._segments[place]
         if question.speaker is Speaker.PATIENT:
             return []
@@ -214,6 +223,8 @@ class DraftChecker:
         for segment in self._segments[place + 1 : place + 1 + ANSWER_SEGMENTS]:
             notes = self._passages.items[place].notes
             if segment.source is not question.source or (segment.speaker is question.speaker and not notes):
+                break
+            if notes and _ANSWERED.search(question.text) and not _ANSWERING.match(segment.text):
                 break
             answer.append(segment)
             if notes:

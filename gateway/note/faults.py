@@ -14,7 +14,7 @@ from gateway.note.lexicon import FAMILY, OPPOSITES
 from gateway.note.passages import Passages
 from gateway.note.polarity import Clause, Status, speaks_of_plan
 from gateway.note.searching import Cover
-from gateway.note.wording import find_concept, is_drug, is_key, weigh
+from gateway.note.wording import find_concept, is_key, weigh
 
 SHARE_NOTES, SHARE_CONVERSATION = 0.7, 0.6  # of a claim's weight that has to be carried
 SHARE_PARTLY = 0.45
@@ -109,12 +109,7 @@ def _judge_key_terms(passages: Passages, claim: Claim, cover: Cover) -> list[Fau
     nowhere = [concept for concept in missing if concept not in passages.places]
     named = " and ".join(words[:2])
     if nowhere:
-        kind = "medication " if any(map(is_drug, nowhere)) else ""
-        return [
-            Fault(
-                Verdict.UNSUPPORTED, f"nobody said {kind}{named}".replace("medication medication", "medication"), words
-            )
-        ]
+        return [Fault(Verdict.UNSUPPORTED, f"nobody said {named}", words)]
     return [Fault(Verdict.UNSUPPORTED, f"{named} was said of something else", words)]
 
 

@@ -165,7 +165,8 @@ _KIN = "|".join(sorted(FAMILY - {"family", "child", "baby"}, key=len, reverse=Tr
 _OTHER = re.compile(
     rf"^\W*(?:(?:and|but|so|well|no|yes|yeah|that|then|also|because|which|think|thinks|reports?|"
     rf"reported|states?|stated|says?|said|"
-    rf"patient|the|i|she|he|they|noted?|mentioned|report)\W+)*(?:my|her|his|their|the|our|patient's|a|family history of)?\W*(?:\w+\W+)??"
+    rf"patient|the|i|she|he|they|noted?|mentioned|report)\W+)*"
+    rf"(?:my|her|his|their|the|our|patient's|a|family history of)?\W*(?:\w+\W+)??"
     rf"(?:(?:{_KIN})s?(?:'s)?\b(?!\W+(?:and i\b|with\b))|family history of)"
 )
 

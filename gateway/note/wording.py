@@ -63,7 +63,7 @@ def split_tokens(settled: str) -> list[str]:
 
 
 def is_number(token: str) -> bool:
-    return token[:1].isdigit()
+    return "0" <= token[:1] <= "9"
 
 
 @lru_cache(maxsize=20_000)
