@@ -193,11 +193,19 @@ class _VisitApi:
 async def _open_visit(
     desk: LaunchDesk, visits: Visits, site: EhrSite, state: str, parameters: Mapping[str, str]
 ) -> HeldVisit:
-    """Exchange the code and fork the process side by side; a launch that does not hold leaves no process."""
+    """Exchange the code and fork the process side by side; a launch that does not hold leaves no process.
+
+    A launch for a visit that the same clinician still has running comes back to it, and needs no new process.
+    """
     starting = asyncio.create_task(visits.start(site))
     try:
         context, access = await desk.complete(state, parameters)
         held = await starting
+        running = visits.find_running(site, context)
+        if running is not None:
+            await visits.come_back(running, context, access)
+            await visits.abandon(held)
+            return running
         await visits.open(held, context, access)
     except BaseException:
         started = (await asyncio.gather(starting, return_exceptions=True))[0]

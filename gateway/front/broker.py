@@ -74,6 +74,7 @@ class Session:
     """Whose visit this is; known once the launch has held."""
 
     patient_id: str
+    encounter_id: str | None
     user: str
     access: Access
 

@@ -23,6 +23,7 @@ NOT_PASSED_ON = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade cookie host "
     b"transfer-encoding expect authorization forwarded x-forwarded-for x-forwarded-host x-forwarded-proto".split()
 )
+EVENTS = b"text/event-stream"
 NOT_PASSED_BACK = frozenset(b"connection keep-alive transfer-encoding trailer upgrade set-cookie server date".split())
 
 
@@ -178,25 +179,29 @@ class _Connection:
         self.close()
 
     async def _pass_answer(self, send: Send) -> bool:
-        """Pass the answer back; False where it broke off in the middle, which the browser is shown as such."""
-        started = False
+        """Pass the answer back; False where it broke off in the middle, which the browser is shown as such.
+
+        A stream of events has no other end than the visit's (HTML Living Standard, 9.2: the page then asks again).
+        """
+        started = endless = False
         while True:
             try:
                 event = await self._next_event()
             except (OSError, h11.RemoteProtocolError) as error:
                 if not started:
                     raise _gone() from error
-                return False
+                event = h11.EndOfMessage() if endless else h11.ConnectionClosed()
             match event:
                 case h11.Response(status_code=status, headers=headers):
                     kept = [(name, value) for name, value in headers if name not in NOT_PASSED_BACK]
                     await send({"type": "http.response.start", "status": status, "headers": kept})
                     started = True
+                    endless = any(name == b"content-type" and value.startswith(EVENTS) for name, value in kept)
                 case h11.Data(data=data):
                     await send({"type": "http.response.body", "body": bytes(data), "more_body": True})
                 case h11.EndOfMessage():
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
-                    return True
+                    return self._protocol.their_state is h11.DONE
                 case h11.ConnectionClosed():
                     if not started:
                         raise _gone()

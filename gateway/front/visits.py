@@ -20,7 +20,7 @@ import httpx
 
 from gateway.ehr.context import LaunchContext
 from gateway.ehr.site import EhrSite
-from gateway.errors import VisitError
+from gateway.errors import LaunchError, VisitError
 from gateway.front.access import Access
 from gateway.front.broker import Broker, EndReport, Session
 from gateway.front.forking import VisitProcess, start_process
@@ -36,6 +36,11 @@ log = logging.getLogger("countersign.visits")
 EXPIRE_SECONDS = 10.0  # for a visit that is told its time is over
 ANSWER_SECONDS = 1.0  # for the answers that are on their way when a visit says it has ended
 LOST, STOPPED, EXPIRED = "lost", "stopped", "expired"
+
+
+OTHER_USER = (
+    "Another clinician has this visit open in Countersign. It can be opened again once it is filed or stopped there."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,7 @@ class Visits:
             LedgerError: the ledger can't be written: nothing is opened.
             VisitError: the process did not take it.
         """
-        held.session = Session(context.patient_id, context.practitioner, access)
+        held.session = Session(context.patient_id, context.encounter_id, context.practitioner, access)
         entry = held.broker.entry
         held.broker.admit(held.session)
         await asyncio.gather(
@@ -155,6 +160,38 @@ class Visits:
             raise VisitError("visit.open", "The visit could not be opened. Open Countersign again from the EHR.")
         held.is_open = True
         log.info("visit.opened visit=%s pid=%d", held.id, held.process.pid)
+
+    def find_running(self, site: EhrSite, context: LaunchContext) -> HeldVisit | None:
+        """The visit of this patient and encounter that still runs, so that a fresh launch comes back to it.
+
+        Raises:
+            LaunchError: it is another clinician's.
+        """
+        of_launch = (site.id, context.patient_id, context.encounter_id)
+        for held in self._held.values():
+            session = held.session
+            if session is None or held.over.is_set() or held.reported.is_set():
+                continue
+            if (held.site.id, session.patient_id, session.encounter_id) == of_launch:
+                if session.user != context.practitioner:
+                    raise LaunchError("launch.other-user", OTHER_USER)
+                return held
+        return None
+
+    async def come_back(self, held: HeldVisit, context: LaunchContext, access: Access) -> None:
+        """Go on with a running visit in the browser of this launch, with its tokens; the browser before is let go.
+
+        Raises:
+            LedgerError: the ledger can't be written: the visit goes on as it was.
+        """
+        await self._rooms.ledger.append(held.broker.entry("front:visit:come-back"))
+        before = held.session
+        held.session = Session(context.patient_id, context.encounter_id, context.practitioner, access)
+        held.broker.admit(held.session)
+        held.secret = secrets.token_urlsafe(32)
+        if before is not None:
+            before.access.forget()
+        log.info("visit.came-back visit=%s", held.id)
 
     async def abandon(self, held: HeldVisit, outcome: str = "failed") -> None:
         """End a visit from the front's side and wait until it is gone; never fails."""

@@ -32,15 +32,15 @@ HERE = Path(__file__).parent
 class FixedAccess:
     """Tokens that a test hands out: ``token-1``, after a renewal ``token-2`` and so on."""
 
-    def __init__(self) -> None:
-        self.number, self.forgotten = 1, False
+    def __init__(self, name: str = "token") -> None:
+        self.name, self.number, self.forgotten = name, 1, False
 
     async def take_token(self) -> str:
-        return f"token-{self.number}"
+        return f"{self.name}-{self.number}"
 
     async def renew_token(self, refused: str) -> str:
         self.number += 1
-        return f"token-{self.number}"
+        return f"{self.name}-{self.number}"
 
     def forget(self) -> None:
         self.forgotten = True

@@ -9,7 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from gateway.errors import LedgerError, VisitError
+from gateway.ehr.context import admit_launch
+from gateway.errors import LaunchError, LedgerError, VisitError
 from gateway.ledger.log import Ledger
 from gateway.ledger.reading import read_lines
 
@@ -128,6 +129,28 @@ async def test_a_filed_note_is_watched_until_it_is_signed(held, watch, database,
     watch.signed = True
     await until(lambda: held.news.status == "signed")
     await until(lambda: database.list_awaiting() == [])
+
+
+async def test_a_fresh_launch_comes_back_to_the_visit_that_runs(held, visits, site, context, access, ehr, events):
+    assert visits.find_running(site, context) is held
+    before = held.secret
+    await visits.come_back(held, context, type(access)("fresh"))
+    assert access.forgotten
+    assert not held.is_secret(before)
+    await call(held, "GET", "/api/fhir/Patient/p1")
+    assert ehr.requests[-1][2]["authorization"] == "Bearer fresh-1"
+    assert "front:visit:come-back" in events()
+
+
+async def test_a_launch_for_another_clinicians_visit_is_refused(held, visits, site, context):
+    other = admit_launch({**context.to_message(), "practitioner": "Practitioner/somebody-else"})
+    with pytest.raises(LaunchError, match="Another clinician"):
+        visits.find_running(site, other)
+
+
+async def test_a_launch_for_another_patient_or_encounter_finds_no_running_visit(held, visits, site, context):
+    for change in ({"patient_id": "p9"}, {"encounter_id": "e9"}):
+        assert visits.find_running(site, admit_launch({**context.to_message(), **change})) is None
 
 
 async def test_a_visit_that_crashes_is_lost_and_purged(held, database):
