@@ -27,12 +27,8 @@ class Settings(BaseSettings):
     config_dir: Path = Field(
         ROOT / "config", description="the folder with ehrs/, consent/, formats/, risk/, models.toml"
     )
-    state_dir: Path = Field(
-        Path("~/.local/state/countersign"), description="database, ledger and the site's keys"
-    )
-    run_dir: Path | None = Field(
-        None, description="Unix sockets; a private folder in memory where there is one"
-    )
+    state_dir: Path = Field(Path("~/.local/state/countersign"), description="database, ledger and the site's keys")
+    run_dir: Path | None = Field(None, description="Unix sockets; a private folder in memory where there is one")
     models_dir: Path = Field(Path("~/.local/share/countersign/models"), description="pulled model files")
     page_dir: Path = Field(ROOT / "smart_app", description="the clinician's page")
     host: str = Field("127.0.0.1", description="the address to listen on")
@@ -42,12 +38,9 @@ class Settings(BaseSettings):
     drafter: str = Field(
         "auto", pattern="^(auto|model|outline)$", description="auto: the text model where one is installed"
     )
-    text_model: str = Field(
-        "", description="the id of the text model in models.toml; empty: the first installed"
-    )
-    speech_model: str = Field(
-        "", description="the id of the speech model in models.toml; empty: the first installed"
-    )
+    default_format: str = Field("soap", description="the note format that a visit begins with")
+    text_model: str = Field("", description="the id of the text model in models.toml; empty: the first installed")
+    speech_model: str = Field("", description="the id of the speech model in models.toml; empty: the first installed")
     model_threads: int = Field(0, ge=0, description="threads for a model; 0: one per core")
     visit_hours: float = Field(4.0, gt=0, le=24, description="a visit that is not filed by then is destroyed")
     accept_no_network_namespace: bool = Field(

@@ -109,6 +109,8 @@ class DraftChecker:
         if risks:
             words = tuple(words for _, words in risks)
             finding.faults = [Fault(Verdict.UNSUPPORTED, "risk is quoted, not drafted", words)]
+        elif not finding.faults and set(self._number(finding.places)) <= self._quoted:
+            finding.faults = [Fault(Verdict.UNSUPPORTED, "it rests only on lines that are quoted for risk")]
         home = section if finding.faults else self._route(section, finding)
         checked = judge_statement(
             statement,

@@ -16,9 +16,7 @@ class Drafter(Protocol):
         """What will write, for the page and the Provenance."""
         ...
 
-    def write(
-        self, material: Material, note_format: NoteFormat, cancel: threading.Event
-    ) -> Iterator[Statement]:
+    def write(self, material: Material, note_format: NoteFormat, cancel: threading.Event) -> Iterator[Statement]:
         """Yield statements as they are written, section by section; ends soon after ``cancel`` is set.
 
         Raises:

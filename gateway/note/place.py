@@ -43,11 +43,14 @@ class Place:
 
 
 def place_lines(said: Sequence[Said], note_format: NoteFormat, prompt: Prompt) -> list[Place]:
-    """Find a section for each line; a heading holds until the next one."""
+    """Find a section for each line; a heading holds until the next one, and not beyond what it was written in."""
     headings = _list_headings(note_format, prompt)
     under: tuple[Section, SectionKind] | None = None
+    source: Source | None = None
     places = []
     for each in said:
+        if each.source is not source:
+            under, source = None, each.source
         heading, text = _find_heading(each.text, headings)
         under = heading or under
         section, kind = _judge_line(replace(each, text=text), note_format, prompt, under)

@@ -91,7 +91,8 @@ def create_visit_app(visit: Visit) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def refuse_path(_: Request, error: HTTPException) -> JSONResponse:
-        return _error("visit.path", "The page asked for something that is not there. Reload it.", error.status_code)
+        nothing = VisitError("visit.path", "The page asked for something that is not there. Reload it.")
+        return _error(nothing.code, nothing.public, error.status_code)
 
     @app.get("/api/view")
     async def view() -> Response:

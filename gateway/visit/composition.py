@@ -59,7 +59,7 @@ def prepare_visits(settings: Settings) -> Shared:
         sites=read_sites(config / "ehrs"),
         consent_rules=read_rules(config / "consent"),
         risk_rules=read_risk_rules(config / "risk"),
-        formats=read_formats(config / "formats"),
+        formats=_read_formats(settings),
         prompts=read_prompts(),
         weights=_load_text_model(settings),
         speech=find_installed(settings, Kind.SPEECH),
@@ -100,6 +100,16 @@ def compose_visit(room: VisitRoom) -> FastAPI:
         leave=room.leave,
     )
     return create_visit_app(Visit(tools))
+
+
+def _read_formats(settings: Settings) -> dict[str, NoteFormat]:
+    """Every format of the site, the one that a visit begins with first."""
+    formats = read_formats(settings.config_dir / "formats")
+    first = settings.default_format
+    if first not in formats:
+        file = settings.config_dir / "gateway.toml"
+        raise ConfigurationError(file, "default_format", f"there is no config/formats/{first}.toml")
+    return {first: formats.pop(first), **formats}
 
 
 def _load_text_model(settings: Settings) -> Weights | None:

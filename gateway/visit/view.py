@@ -16,7 +16,7 @@ from gateway.visit.workflow import NOTHING_WRITES, Visit
 WAY_LABELS = {Way.DICTATE: "Dictate", Way.TYPE: "Type", Way.WRITE: "Write without AI"}
 ACTIVITY_LABELS = {
     Activity.TELEHEALTH: "Telehealth",
-    Activity.RECORDING: "Recording",
+    Activity.RECORDING: "Recording the session",
     Activity.AI_DRAFTING: "AI drafting",
 }
 

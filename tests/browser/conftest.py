@@ -1,11 +1,14 @@
-"""One Chromium and one scripted visit server for the page's own tests."""
+"""One Chromium for all browser tests, one scripted visit server for the page's, and the whole product for visits."""
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+import soundfile
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
+from tests.browser.demo_servers import ROOT, Product, run_product
 from tests.browser.page_server import PageServer, run_server
 
 CHROMIUM = shutil.which("chromium")
@@ -20,20 +23,48 @@ ARGUMENTS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
+PATIENCE_MS = 30_000  # whole processes answer here, on machines that do other things too
+SAMPLE = ROOT / "gateway" / "sandbox" / "samples" / "dictation.flac"
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, with a microphone that beeps and is always allowed where the frame allows it."""
+def playwright_driver() -> Iterator[Playwright]:
     if CHROMIUM is None:
         pytest.skip("needs Debian's Chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright_driver: Playwright) -> Iterator[Browser]:
+    """Debian's Chromium, with a microphone that beeps and is always allowed where the frame allows it."""
+    browser = playwright_driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")
 def page_server() -> Iterator[PageServer]:
     with run_server(pace_seconds=0.02) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The sandbox EHR and the gateway, with the outline drafter and a speech model that needs no weights."""
+    with run_product(tmp_path_factory.mktemp("product")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def visit_chromium(playwright_driver: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium as it will be: without third-party cookies; somebody speaks into its microphone."""
+    speech: Path = tmp_path_factory.mktemp("microphone") / "speech.wav"
+    samples, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(speech, samples, rate, subtype="PCM_16")
+    arguments = [*ARGUMENTS, "--test-third-party-cookie-phaseout", f"--use-file-for-fake-audio-capture={speech}"]
+    browser = playwright_driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    expect.set_options(timeout=PATIENCE_MS)
+    yield browser
+    expect.set_options(timeout=None)
+    browser.close()

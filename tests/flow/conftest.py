@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway.note.risk import read_risk_rules
 from starlette.applications import Starlette
 
 from gateway.capture.scripted import ScriptedTranscriber
@@ -27,6 +26,7 @@ from gateway.note.drafter import Drafter
 from gateway.note.formats import read_formats
 from gateway.note.outline import OutlineDrafter
 from gateway.note.prompt import read_prompts
+from gateway.note.risk import read_risk_rules
 from gateway.sandbox.faults import ArmedFault, FaultPlan, FaultyBackend
 from gateway.sandbox.fhir import client as sandbox_client
 from gateway.sandbox.fhir.memory import MemoryBackend

@@ -51,7 +51,7 @@ Plan: incr sertraline to 100. CBT weekly. f/u 2 wks."""
 BY_DESIGN = {"m06-01", "m06-02", "m08-02", "m08-03", "m08-06"}
 LOST = {"m02-03", "m04-04", "m09-02", "m11-04", "m13-03", "m15-04"}
 # Real errors that still pass, and true statements still lost. They may only become fewer.
-STILL_PASS = {"va0-76", "va2-28", "va2-42", "va3-38", "va3-45", "va4-16", "va5-33", "va6-73"}
+STILL_PASS = {"va0-76", "va2-28", "va2-42", "va3-38", "va3-45", "va4-16", "va5-33"}
 STILL_LOST = {f"{each}-lost" for each in ("va0-15", "va1-17", "va1-39", "va2-4", "va3-37", "va5-18", "va6-58")}
 
 
@@ -176,6 +176,19 @@ def test_the_material_s_own_words_are_carried_by_their_segment_and_placed_once()
     assert checked is not None
     assert checked.verdict is Verdict.SUPPORTED
     assert checker.check(Statement(2, "plan", "CBT weekly.", Origin.MATERIAL, checked.segments)) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "quoted"),
+    [
+        ("Asked whether she has thoughts of ending her life; she said no.\nTakes sertraline 50 mg.", 1),
+        ("Asked whether she has thoughts of ending her life; she said no.\nShe said none since spring.", 2),
+        ("Asked whether she has thoughts of ending her life.\nOnly in the spring.", 2),
+    ],
+)
+def test_a_line_of_notes_that_holds_its_answer_does_not_draw_in_the_next(answer: str, quoted: int) -> None:
+    (quote,) = make_checker(answer).quotes()
+    assert quote.segments == tuple(range(1, quoted + 1))
 
 
 def test_the_material_s_own_words_about_risk_stand_as_the_quote_alone() -> None:

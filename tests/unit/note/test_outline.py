@@ -122,3 +122,13 @@ def test_every_segment_is_placed_once_in_its_own_words(format_id: str, said: lis
         assert text.endswith(each.text)
     for segment in material.segments:
         assert segment.number in numbers or len(segment.text) < 60, "only a bare heading has no place"
+
+
+def test_a_heading_in_the_notes_does_not_reach_into_the_observations() -> None:
+    seen = Segment(1, Source.OBSERVATION, Speaker.CLINICIAN, "Calm, tearful once.")
+    typed = make_notes("Slept six hours.", "Plan: keep the sleep diary").segments
+
+    arranged = arrange(gather_material([*typed, seen]), "soap")
+
+    assert arranged["objective"] == ["Calm, tearful once."]
+    assert arranged["plan"] == ["keep the sleep diary"]
