@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench hapi browser weights faults lock clean
+.PHONY: help setup demo test lint bench container hapi browser weights faults lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -46,6 +46,9 @@ weights: setup ## the suite with the published weights (pulls 1.2 GB the first t
 
 faults: setup ## process kills and faults of the EHR
 	@$(RUN)/pytest -q tests/faults
+
+container: setup ## the Dockerfile's steps, as they stand, in an empty folder
+	@COUNTERSIGN_CONTAINER=1 $(RUN)/pytest -q tests/unit/container
 
 bench: setup ## the figures: a table, and build/bench.json
 	@$(RUN)/python -m tests.bench
