@@ -29,6 +29,7 @@ NEEDS = {
 LEFT_OUT: Counter[str] = Counter()
 
 
+@pytest.hookimpl(trylast=True)  # after -m has dropped what this run does not ask for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for name, (is_here, reason) in NEEDS.items():
         marked = [item for item in items if item.get_closest_marker(name)]
