@@ -5,12 +5,14 @@ into it is shown as ``…``.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 GATEWAY = ROOT / "gateway"
 HOLE = "…"
+EVENT = re.compile(r"(front|visit|ledger):[a-z-]+:([a-z-]+|…)")
 
 
 def list_modules() -> list[Path]:
@@ -73,9 +75,5 @@ def find_sentences() -> list[str]:
 
 def find_events() -> set[str]:
     """Every event of the ledger, ``source:subject:action``; a variable part is ``…``."""
-    texts = (read_text(node) for node in walk_source())
-    return {
-        text
-        for text in texts
-        if text and text.split(":")[0] in ("front", "visit", "ledger") and text.count(":") == 2 and " " not in text
-    }
+    texts = {read_text(node) or "" for node in walk_source()}
+    return {text for text in texts if EVENT.fullmatch(text)}
