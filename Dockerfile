@@ -32,5 +32,5 @@ ENV PATH=/opt/countersign/bin:$PATH \
 EXPOSE 8000
 VOLUME /var/lib/countersign
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
+  CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8000/health', timeout=4)"]
 CMD ["countersign", "serve"]

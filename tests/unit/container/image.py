@@ -80,7 +80,7 @@ def build_image(dockerfile: Path, context: Path, root: Path) -> Image:
     base = root / "base"
     base.mkdir()
     for name in ("python", "python3"):
-        (base / name).symlink_to(Path(sys._base_executable).resolve())
+        (base / name).symlink_to(Path(str(getattr(sys, "_base_executable", sys.executable))).resolve())
     ignored = _read_ignored(context)
     for step in read_dockerfile(dockerfile):
         if step.stage != stage:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # no stubs among the development tools
 
 from gateway.settings import Settings
 from tests.unit.container.image import Image, build_image, read_dockerfile, read_env

@@ -31,7 +31,7 @@ def read_text(node: ast.AST) -> str | None:
         case ast.Constant(value=str(text)):
             return text
         case ast.JoinedStr(values=values):
-            return "".join(part.value if isinstance(part, ast.Constant) else HOLE for part in values)
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else HOLE for part in values)
         case _:
             return None
 
