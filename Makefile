@@ -28,7 +28,8 @@ demo: setup ## try it: the sandbox EHR and the gateway on localhost
 	@$(RUN)/countersign demo
 
 test: setup ## unit, flow and browser tests; slower suites have targets of their own
-	@$(RUN)/pytest -q tests/unit tests/flow tests/browser tests/hapi/contract -m "not weights and not hapi"
+	@$(RUN)/pytest -q tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi"
+	@$(RUN)/pytest -q tests/browser # a process of its own: the browser's driver keeps an event loop running
 	@echo "not in this run: the suites against HAPI (make hapi), with real weights (make weights), under faults (make faults)"
 
 lint: setup ## formatting, types and the layering
