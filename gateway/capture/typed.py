@@ -3,8 +3,9 @@
 A line, or each sentence of a longer one, is a segment. Where the notes are a dialogue (lines of both, ``C:`` or
 ``Clinician:`` and ``P:`` or ``Patient:``, and no ``S:``, ``O:``, ``A:``) the mark says whose words a line holds. Else
 they are the clinician's, who wrote them: the ``P:`` of a SOAP note is its plan, not the patient. HTML, emoji and
-text from right to left stay the plain text that they are. What no page or record can hold (NUL and other control characters,
-halves of surrogate pairs, overrides of the writing direction) is shown as �: changed in plain view, never dropped.
+text from right to left stay the plain text that they are. What no page or record can hold (NUL and other control
+characters, halves of surrogate pairs, overrides of the writing direction) is shown as �: changed in plain view,
+never dropped.
 """
 
 import re
