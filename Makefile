@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench container hapi browser weights faults lock clean
+.PHONY: help setup demo test coverage lint bench container hapi browser weights faults lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,6 +31,13 @@ test: setup ## unit, flow and browser tests; slower suites have targets of their
 	@$(RUN)/pytest -q tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi"
 	@$(RUN)/pytest -q tests/browser # a process of its own: the browser's driver keeps an event loop running
 	@echo "not in this run: the suites against HAPI (make hapi), with real weights (make weights), under faults (make faults)"
+
+# Processes that are forked or started have tests of their own and are not measured; nor are the browser tests.
+coverage: setup ## branch coverage of the unit and flow tests; consent, review, state and filing must have all of it
+	@mkdir -p build
+	@$(RUN)/pytest -q tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi" --cov --cov-report=term
+	@for part in 'gateway/consent/*' gateway/note/review.py gateway/visit/state.py 'gateway/filing/*'; do \
+	  $(RUN)/coverage report --include="$$part" --fail-under=100 --show-missing || exit 1; done
 
 lint: setup ## formatting, types and the layering
 	@$(RUN)/ruff format --check . && $(RUN)/ruff check . && $(RUN)/mypy && $(RUN)/lint-imports
