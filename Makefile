@@ -48,8 +48,9 @@ hapi: setup ## the suite against a HAPI FHIR server (COUNTERSIGN_HAPI, else one 
 browser: setup ## the browser tests alone
 	@$(RUN)/pytest -q tests/browser
 
-weights: setup ## the suite with the published weights (pulls 1.2 GB the first time)
+weights: setup ## the suite with the published weights (pulls 1.4 GB the first time)
 	@$(RUN)/countersign models pull
+	@$(RUN)/countersign models pull whisper-base
 	@$(RUN)/pytest -q tests/weights tests/unit -m weights
 
 faults: setup ## process kills and faults of the EHR

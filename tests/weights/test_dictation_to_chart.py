@@ -45,9 +45,12 @@ def speak(file: Path) -> bytes:
 def test_a_spoken_dictation_becomes_an_unsigned_note_and_nothing_stays(folder: Path, capsys) -> None:
     sound = speak(folder / "spoken.wav")
     took: dict[str, float] = {}
-    with run_product(folder / "p", models_dir=str(read_settings().models)) as product:
+    with (
+        run_product(folder / "p", models_dir=str(read_settings().models)) as product,
+        httpx.Client(timeout=30.0) as http,
+    ):
         resting = len(product.list_processes())
-        browser = PlainBrowser()
+        browser = PlainBrowser(http)
         callback = browser.go_to_callback(product.open_launch("ada-marlowe"), f"{product.gateway}/callback")
         visit = browser.open_visit(callback)
         browser.wait(visit, "choosing")
