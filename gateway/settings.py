@@ -3,26 +3,31 @@
 What a site edits about EHRs, consent, formats, risk, models and lifetimes has files of its own beside it.
 """
 
+import difflib
+import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.configuration import explain_error, read_table
 from gateway.errors import ConfigurationError
 
+PREFIX = "COUNTERSIGN_"
+# What begins so and is no setting: what the supervisor tells its children, and what steers the tests.
+NO_SETTINGS = frozenset(
+    f"{PREFIX}{name}"
+    for name in ("STARTED_BY", "CHROMIUM", "CONTAINER", "HAPI", "LEAVE_NOTHING_OUT", "PICTURES", "POSTGRES")
+)
 ROOT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
     """Where things are and what the site accepts."""
 
-    model_config = SettingsConfigDict(env_prefix="COUNTERSIGN_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     config_dir: Path = Field(
         ROOT / "config", description="the folder with ehrs/, consent/, formats/, risk/, models.toml"
@@ -47,18 +52,6 @@ class Settings(BaseSettings):
         False, description="start although this kernel can't take the network from a visit process"
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
     @cached_property
     def state(self) -> Path:
         return self.state_dir.expanduser()
@@ -72,18 +65,38 @@ def read_settings(config_dir: Path | None = None, **given: object) -> Settings:
     """Read the settings; ``given`` wins over the environment, the environment over ``gateway.toml``.
 
     Raises:
-        ConfigurationError: a key is unknown or wrong.
+        ConfigurationError: a key or a variable is unknown or wrong.
     """
-    import os
-
-    folder = config_dir or Path(os.environ.get("COUNTERSIGN_CONFIG_DIR", ROOT / "config"))
+    _refuse_unknown(os.environ)
+    folder = config_dir or Path(os.environ.get(f"{PREFIX}CONFIG_DIR", ROOT / "config"))
     file = folder / "gateway.toml"
+    table = read_table(file) if file.exists() else {}
 
     class FileSettings(Settings):
-        model_config = SettingsConfigDict(toml_file=file)
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, table)
 
     try:
         return FileSettings(config_dir=folder, **given)  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ConfigurationError(file, ".".join(str(part) for part in first["loc"]), first["msg"]) from error
+        key, reason = explain_error(error)
+        variable = f"{PREFIX}{key.upper()}"
+        where = f"{key} ({variable} in the environment)" if variable in os.environ and key not in given else key
+        raise ConfigurationError(file, where, reason) from error
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    """A misspelt variable must not leave a setting at its default unseen."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in sorted(names):
+        if name.upper().startswith(PREFIX) and name not in known | NO_SETTINGS:
+            nearest = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0)[0]
+            raise ConfigurationError("environment", name, f"there is no such setting; the nearest is {nearest}")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from gateway.configuration import read_toml
 from gateway.errors import ConfigurationError
+from gateway.settings import PREFIX
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
@@ -35,6 +36,8 @@ class Client(_Part):
     def _secret_is_named(self) -> "Client":
         if self.auth == "client_secret_basic" and not self.secret_env:
             raise ValueError("client_secret_basic needs secret_env, the environment variable with the secret")
+        if self.secret_env.upper().startswith(PREFIX):
+            raise ValueError(f"variables that begin with {PREFIX} are settings; name the one of secret_env otherwise")
         return self
 
 
@@ -58,7 +61,6 @@ class Note(_Part):
     provenance: bool = True
     conditional_create: bool = Field(True, description="If-None-Exist is honoured")
     period_end: bool = Field(False, description="context.period.end is required (Oracle Health)")
-    encounter_required: bool = True
 
 
 class Launch(_Part):

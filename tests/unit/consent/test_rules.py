@@ -53,7 +53,7 @@ def test_the_local_zone_is_the_machines_and_utc_without_one(tmp_path):
         (answer() + answer(activity="recording"), "none answers another"),
         (answer() + answer(), "stands twice"),
         (answer(activity="billing"), "Input should be"),
-        ('\n[[scopes]]\nsystem = "urn:x"\n', "Field required"),
+        ('\n[[scopes]]\nsystem = "urn:x"\n', "this key is missing"),
     ],
 )
 def test_refuses_a_file_that_could_let_the_wrong_consent_pass(tmp_path, more, reason):

@@ -60,7 +60,7 @@ def test_a_site_adds_its_own_format(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "key", "reason"),
     [
-        (GOOD + 'colour = "red"', "sections.0.colour", "not permitted"),
+        (GOOD + 'colour = "red"', "sections.0.colour", "there is no such key"),
         (GOOD.replace('"told"', '"felt"'), "sections.0.kind", "told"),
         (GOOD.replace('"all"', '"All of it"'), "sections.0.id", "pattern"),
         (GOOD + "most = 0", "sections.0.most", "greater"),
