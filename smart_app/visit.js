@@ -46,7 +46,7 @@ export class Visit extends EventTarget {
     addEventListener("online", () => void this.read());
   }
 
-  /** Read the view; calls during a read are answered by one more read after it. */
+  /** Read the view; calls during a read are answered by one more read after it, even if it fails. */
   async read() {
     if (this.#reading) {
       this.#readAgain = true;
@@ -56,17 +56,23 @@ export class Visit extends EventTarget {
     try {
       do {
         this.#readAgain = false;
-        const view = await readView();
-        this.#failedReads = 0;
-        this.#comeBack();
-        this.#take(view);
+        await this.#readOnce();
       } while (this.#readAgain);
-    } catch (error) {
-      this.#meet(error);
     } finally {
       this.#reading = false;
     }
     this.#follow();
+  }
+
+  async #readOnce() {
+    try {
+      const view = await readView();
+      this.#failedReads = 0;
+      this.#comeBack();
+      this.#take(view);
+    } catch (error) {
+      this.#meet(error);
+    }
   }
 
   /**

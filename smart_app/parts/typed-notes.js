@@ -9,7 +9,7 @@ import { words } from "../words.js";
 /** @typedef {import("../visit.js").Visit} Visit */
 
 const SEND_AFTER_MS = 800;
-const RETRY_MS = 5000;
+const RETRY_MS = 2000;
 
 export class TypedNotes extends HTMLElement {
   #visit;
@@ -18,6 +18,7 @@ export class TypedNotes extends HTMLElement {
   #state = make("p", { class: "quiet keep-state", role: "status" });
   #dirty = false;
   #touched = false;
+  #lost = false; // the visit was gone when the words were sent
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -56,6 +57,10 @@ export class TypedNotes extends HTMLElement {
 
   /** @param {import("../view.js").View} view */
   show(view) {
+    if (this.#lost) {
+      this.#lost = false; // it answers again
+      this.#sendIn(RETRY_MS);
+    }
     if (this.#touched) return;
     this.#text.value = view.typed.text;
     this.#observations.value = view.typed.observations;
@@ -78,15 +83,22 @@ export class TypedNotes extends HTMLElement {
     }
     this.#dirty = true;
     setText(this.#state, words.gathering.unsaved);
-    if (this.isConnected && this.#visit.trouble?.kind === "offline") this.#timer = setTimeout(() => void this.flush(), RETRY_MS);
+    const kind = this.#visit.trouble?.kind;
+    this.#lost = kind === "forbidden" || kind === "missing";
+    if (this.isConnected && kind === "offline") this.#sendIn(RETRY_MS);
     return false;
+  }
+
+  /** @param {number} wait milliseconds from now, in place of an earlier plan */
+  #sendIn(wait) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.flush(), wait);
   }
 
   #change() {
     this.#touched = true;
     this.#dirty = true;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.flush(), SEND_AFTER_MS);
+    this.#sendIn(SEND_AFTER_MS);
     this.dispatchEvent(new CustomEvent("typed", { bubbles: true }));
   }
 }

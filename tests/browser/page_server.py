@@ -261,6 +261,7 @@ class ScriptedVisit:
         self.sounds: list[tuple[str, bytes]] = []
         self.fail_next: dict[str, tuple[int, View]] = {}
         self.gone: int | None = None
+        self.view_after_seconds = 0.0  # how long an answer to a read takes
         self._changed: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -284,11 +285,14 @@ class ScriptedVisit:
         finally:
             self._changed.discard(follower)
 
-    def take(self, path: str, body: Any) -> None:
-        """One POST of the page."""
+    def refuse_if_told(self, path: str) -> None:
         if path in self.fail_next:
             status, error = self.fail_next.pop(path)
             raise Refused(status, error["code"], error["message"])
+
+    def take(self, path: str, body: Any) -> None:
+        """One POST of the page."""
+        self.refuse_if_told(path)
         self.posts.append((path, body))
         if self.view["phase"] == "ended":
             raise Refused(409, "over", "This visit is over.")
@@ -632,9 +636,13 @@ class PageServer:
 
     async def _view(self, request: Request) -> Response:
         try:
-            return JSONResponse(self._find(request).view, headers=HEADERS)
+            visit = self._find(request)
+            visit.refuse_if_told("view")
+            answer = JSONResponse(visit.view, headers=HEADERS)
         except Refused as refused:
-            return JSONResponse({}, refused.status)
+            answer = JSONResponse({}, refused.status)
+        await asyncio.sleep(self.visit(request.path_params["visit"]).view_after_seconds)
+        return answer
 
     async def _events(self, request: Request) -> Response:
         try:

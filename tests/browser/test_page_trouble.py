@@ -67,12 +67,28 @@ def test_a_lost_visit_is_said_plainly_and_the_words_can_still_be_copied(
         page = at.page
         choose(page, "Type notes")
         at.visit.gone = status
-        page.get_by_label("Notes", exact=True).fill("Still here.")
+        with page.expect_response(lambda answer: answer.url.endswith("api/view") and answer.status == status):
+            page.get_by_label("Notes", exact=True).fill("Still here.")  # refused; then the page looks for the visit
         expect(page.get_by_role("alert")).to_contain_text(sentence)
         expect(page.get_by_label("Notes", exact=True)).to_have_value("Still here.")
         at.visit.gone = None
         page.get_by_role("button", name="Try again").click()
         expect(page.get_by_role("alert")).to_have_count(0)
+        expect(page.get_by_text("Kept for this visit")).to_be_visible()
+        assert at.visit.view["typed"]["text"] == "Still here."
+
+
+def test_try_again_counts_while_the_last_try_is_still_on_its_way(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "plain", expected_errors=True) as at:
+        page = at.page
+        choose(page, "Type notes")
+        at.visit.view_after_seconds = 0.5
+        for path in ("typed", "view"):
+            at.visit.fail_next[path] = (404, {"code": "", "message": ""})
+        page.get_by_label("Notes", exact=True).fill("Still here.")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        expect(page.get_by_text("Kept for this visit")).to_be_visible()
 
 
 def test_an_unsaved_edit_holds_filing_back(chromium: Browser, page_server: PageServer) -> None:
