@@ -99,11 +99,11 @@ class ModelDrafter:
     def _check_material(self, material: Material) -> None:
         if material.language.split("-")[0].lower() != self._prompts.language:
             raise DraftError(
-                "draft-language", "There is no AI drafting for this language yet; write the note yourself."
+                "draft.language", "There is no AI drafting for this language yet; write the note yourself."
             )
         if material.word_count < FEWEST_WORDS:
             raise DraftError(
-                "draft-too-little", "There is too little to draft from; dictate or type a few sentences first."
+                "draft.too-little", "There is too little to draft from; dictate or type a few sentences first."
             )
 
     def _write_conversation(

@@ -104,14 +104,14 @@ class LlamaTextModel:
                 return None
             matcher = llguidance.LLMatcher(self._weights.words, _make_grammar(pattern))
             if matcher.is_error():
-                raise ModelError("model-grammar", "This note format can't be drafted; check its opening words.")
+                raise ModelError("model.grammar", "This note format can't be drafted; check its opening words.")
             written: list[int] = []
             while not matcher.is_stopped() and len(written) < SENTENCE_TOKENS:
                 forced = matcher.compute_ff_tokens()
                 if not forced:
                     forced = [self._choose(context, matcher, bound)]
                 if not matcher.consume_tokens(forced):
-                    raise DraftError("draft-grammar", "The text model failed; try again, or write the note yourself.")
+                    raise DraftError("draft.grammar", "The text model failed; try again, or write the note yourself.")
                 written += forced
                 self._pending += forced
             text = self._weights.spell(written)
@@ -142,7 +142,7 @@ class LlamaTextModel:
     def _read_tokens(self, context: "_Context", tokens: list[int], bound: Bound) -> None:
         if context.position + len(tokens) > self._room:
             raise DraftError(
-                "draft-room",
+                "draft.room",
                 "This is more text than the text model can hold at once; shorten it, or write the note yourself.",
                 f"{context.position + len(tokens)} of {self._room} tokens",
             )
@@ -184,7 +184,7 @@ class _Context:
         self._pointer = llama_cpp.llama_init_from_model(weights.model, options)
         if not self._pointer:
             raise DraftError(
-                "draft-memory",
+                "draft.memory",
                 "This computer has too little memory left to draft; close other visits and try again.",
             )
         self._memory = llama_cpp.llama_get_memory(self._pointer)
@@ -206,7 +206,7 @@ class _Context:
         status = llama_cpp.llama_decode(self._pointer, batch)
         if status:
             raise DraftError(
-                "draft-engine", "The text model failed; try again, or write the note yourself.", f"llama {status}"
+                "draft.engine", "The text model failed; try again, or write the note yourself.", f"llama {status}"
             )
         self.position += len(tokens)
 

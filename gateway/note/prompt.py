@@ -144,7 +144,7 @@ def read_prompts(language: str = "en", folder: Path = FOLDER) -> PromptSet:
     path = folder / f"{primary}.toml"
     if not primary.isalpha() or not path.is_file():
         raise DraftError(
-            "draft-language",
+            "draft.language",
             "There is no AI drafting for this language yet; write the note yourself.",
             language[:20],
         )

@@ -17,7 +17,7 @@ class Cancelled(DraftError):
     """The draft was asked to stop, or the model was closed under it: an end, not a failure."""
 
     def __init__(self) -> None:
-        super().__init__("draft-cancelled", "Drafting was stopped; start it again when you want a draft.")
+        super().__init__("draft.cancelled", "Drafting was stopped; start it again when you want a draft.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Bound:
             raise Cancelled
         if time.monotonic() > self.deadline_seconds:
             raise DraftError(
-                "draft-late",
+                "draft.late",
                 "The draft took too long and was stopped; try again, or write the note yourself.",
             )
 

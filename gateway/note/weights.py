@@ -12,9 +12,11 @@ from pathlib import Path
 
 import llama_cpp
 import llguidance
+from llama_cpp._ggml import libggml
 from llguidance.llamacpp import lltokenizer_from_vocab
 
 from gateway.errors import ModelError
+from gateway.note.processor import require_processor
 
 SYSTEM_PLACE, USER_PLACE = "\x11system\x11", "\x11user\x11"
 
@@ -58,7 +60,7 @@ class Weights:
         ctypes.memset(tokens, 0, ctypes.sizeof(tokens))
         if count < 0:
             raise ModelError(
-                "model-tokens",
+                "model.tokens",
                 "The text model can't read this text; choose another model, or write the note yourself.",
             )
         return found
@@ -82,6 +84,11 @@ def _drop_log(level: int, text: bytes, data: object) -> None:
     """llama.cpp's own log is free text: it goes nowhere."""
 
 
+def is_built_for(instructions: str) -> bool:
+    """Whether llama.cpp here uses an instruction set (ggml's name, such as ``avx2``)."""
+    return bool(getattr(libggml, f"ggml_cpu_has_{instructions}")())
+
+
 def load_weights(path: Path, sha256: str = "", repack: bool = True) -> Weights:
     """Load a GGUF file.
 
@@ -93,8 +100,10 @@ def load_weights(path: Path, sha256: str = "", repack: bool = True) -> Weights:
             every visit. A draft writes more than it reads, so it is on.
 
     Raises:
-        ModelError: the file is missing, damaged, or not an instruct model whose chat marks are known.
+        ModelError: the processor can't run this build of llama.cpp; or the file is missing, damaged, or not an
+            instruct model whose chat marks are known.
     """
+    require_processor(is_built_for)  # before the first call that computes
     llama_cpp.llama_log_set(_drop_log, None)
     llama_cpp.llama_backend_init()
     options = llama_cpp.llama_model_default_params()
@@ -103,7 +112,7 @@ def load_weights(path: Path, sha256: str = "", repack: bool = True) -> Weights:
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), options) if path.is_file() else None
     if not model:
         raise ModelError(
-            "model-unreadable",
+            "model.unreadable",
             "The text model's file is missing or damaged; run `countersign models verify`, then pull it again.",
             path.name,
         )
@@ -141,7 +150,7 @@ def read_chat_marks(template: bytes | None) -> ChatMarks:
     before_user, found_user, before_answer = rest.partition(USER_PLACE)
     if not (found_system and found_user):
         raise ModelError(
-            "model-chat",
+            "model.chat",
             "This text model has no chat template that is known here; choose an instruct model such as Qwen or Llama.",
         )
     return ChatMarks(before_system, before_user, before_answer)

@@ -56,7 +56,7 @@ def find_codes() -> dict[str, str]:
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else ""
             texts = [read_text(argument) for argument in node.args[:2]]
-            if (name in errors or name == "_say") and texts and texts[0] and "." in texts[0]:
+            if (name in errors - {"ConfigurationError"} or name == "_say") and texts and texts[0]:
                 found.setdefault(texts[0], (texts[1] if len(texts) > 1 else "") or "")
         if isinstance(node, ast.Dict):
             keys = [read_text(key) if key else None for key in node.keys]

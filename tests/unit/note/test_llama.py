@@ -114,7 +114,7 @@ def test_refuses_more_text_than_it_has_room_for(weights: Weights) -> None:
     with pytest.raises(DraftError, match="more text than") as caught:
         model.read("System.", "P: five hours of sleep. " * 200, bound())
 
-    assert caught.value.code == "draft-room"
+    assert caught.value.code == "draft.room"
     model.close()
 
 
