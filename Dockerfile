@@ -3,17 +3,17 @@ FROM python:3.11-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY requirements/bootstrap.lock requirements/run.lock requirements/
+COPY requirements/bootstrap.lock requirements/build.lock requirements/run.lock requirements/
 RUN python -m venv /opt/countersign \
  && /opt/countersign/bin/pip install --no-cache-dir --require-hashes -r requirements/bootstrap.lock
-# GGML_NATIVE=OFF: the image runs on other machines than the one that built it.
-ENV CMAKE_ARGS="-DGGML_NATIVE=OFF"
-RUN /opt/countersign/bin/uv pip sync --python /opt/countersign/bin/python --require-hashes requirements/run.lock
+# GGML_NATIVE=OFF: the image runs on other machines than the one that built it; on x86-64 they need AVX2.
+RUN /opt/countersign/bin/uv pip sync --python /opt/countersign/bin/python --require-hashes -b requirements/build.lock \
+    --config-settings-package llama-cpp-python:cmake.define.GGML_NATIVE=OFF requirements/run.lock
 COPY pyproject.toml README.md ./
 COPY gateway gateway
 COPY smart_app smart_app
 COPY fhir_profiles fhir_profiles
-RUN /opt/countersign/bin/uv pip install --python /opt/countersign/bin/python --no-deps .
+RUN /opt/countersign/bin/uv pip install --python /opt/countersign/bin/python --no-deps -b requirements/build.lock .
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 \

@@ -13,12 +13,12 @@ help: ## list the targets
 
 setup: $(STAMP) ## install everything into .venv (needs Python 3.11+ and a C compiler)
 
-$(STAMP): requirements/dev.lock requirements/bootstrap.lock pyproject.toml
+$(STAMP): requirements/dev.lock requirements/bootstrap.lock requirements/build.lock pyproject.toml
 	@PYTHON="$(PYTHON)" bash requirements/setup.sh "$(VENV)"
 	@touch $(STAMP)
 
 lock: $(STAMP) ## renew the lock files from pyproject.toml
-	cd requirements && for part in "bootstrap.in:bootstrap.lock:" "../pyproject.toml:run.lock:--extra sandbox --extra postgres" \
+	cd requirements && for part in "bootstrap.in:bootstrap.lock:" "build.in:build.lock:" "../pyproject.toml:run.lock:--extra sandbox --extra postgres" \
 	  "../pyproject.toml:dev.lock:--extra sandbox --extra postgres --group ../pyproject.toml:dev -c run.lock"; do \
 	  IFS=: read -r source lock options <<<"$$part"; \
 	  ../$(RUN)/uv pip compile "$$source" --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q \

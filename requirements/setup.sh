@@ -26,10 +26,17 @@ step() {
 }
 [ -x "$venv/bin/python" ] || step "making $venv" "$python" -m venv "$venv"
 step "installing the installer" "$venv/bin/pip" install --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
-# GGML_NATIVE=OFF: a build that runs on other machines of this kind too; the installer keeps it for the next time.
-export CMAKE_ARGS="${CMAKE_ARGS:--DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON}"
-[ "$(uname -m)" = x86_64 ] || export CMAKE_ARGS="-DGGML_NATIVE=OFF"
+# A build for other machines of this kind too, without what this processor lacks. The installer keeps it under these
+# settings; CMAKE_ARGS would not count, so that a kept build with others could be taken.
+unset CMAKE_ARGS
+llama=(--config-settings-package llama-cpp-python:cmake.define.GGML_NATIVE=OFF)
+for set in AVX AVX2 BMI2 FMA F16C; do
+  [ "$(uname -m)" != x86_64 ] || grep -qiw "$set" /proc/cpuinfo ||
+    llama+=(--config-settings-package "llama-cpp-python:cmake.define.GGML_$set=OFF")
+done
 step "installing the dependencies (the first time compiles llama.cpp: 2 to 10 minutes)" \
-  "$venv/bin/uv" pip sync --python "$venv/bin/python" --require-hashes requirements/dev.lock
-step "installing Countersign" "$venv/bin/uv" pip install --python "$venv/bin/python" --no-deps -e .
+  "$venv/bin/uv" pip sync --python "$venv/bin/python" --require-hashes "${llama[@]}" -b requirements/build.lock \
+  requirements/dev.lock
+step "installing Countersign" \
+  "$venv/bin/uv" pip install --python "$venv/bin/python" --no-deps -b requirements/build.lock -e .
 echo "setup: done"

@@ -76,7 +76,17 @@ def test_the_health_check_asks_the_exposed_port() -> None:
 
 def test_everything_is_installed_by_its_hash() -> None:
     installs = [step.value for step in STEPS if step.name == "RUN" and re.search(r"pip (install|sync)", step.value)]
-    assert all("--require-hashes" in value or "--no-deps ." in value for value in installs)
+    assert all("--require-hashes" in value or "--no-deps" in value for value in installs)
+
+
+def test_what_builds_a_package_is_pinned_too() -> None:
+    """Else the newest build backend of the day would be fetched for the packages that come as sources."""
+    installers = [value for step in STEPS if step.name == "RUN" and "/uv pip" in (value := step.value)]
+    script = (ROOT / "requirements" / "setup.sh").read_text(encoding="utf-8").replace("\\\n", " ")
+    installers += [line for line in script.splitlines() if '/uv" pip' in line]
+    assert len(installers) == 4
+    assert all("-b requirements/build.lock" in value for value in installers)
+    assert "CMAKE_ARGS=" not in "".join(installers) + script  # no part of the name under which a build is kept
 
 
 @pytest.mark.parametrize("service", ["gateway", "sandbox"])
