@@ -5,11 +5,13 @@ What a site edits about EHRs, consent, formats, risk, models and lifetimes has f
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.configuration import explain_error, read_table
@@ -40,8 +42,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="the port to listen on")
     public_url: str = Field("http://localhost:8000", description="the address that browsers and the EHR know")
     database_url: str = Field("", description="empty: SQLite in state_dir; else a SQLAlchemy URL (Postgres)")
-    drafter: str = Field(
-        "auto", pattern="^(auto|model|outline)$", description="auto: the text model where one is installed"
+    drafter: Literal["auto", "model", "outline"] = Field(
+        "auto", description="auto: the text model where one is installed"
     )
     default_format: str = Field("soap", description="the note format that a visit begins with")
     text_model: str = Field("", description="the id of the text model in models.toml; empty: the first installed")
@@ -51,6 +53,13 @@ class Settings(BaseSettings):
     accept_no_network_namespace: bool = Field(
         False, description="start although this kernel can't take the network from a visit process"
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_root_of_a_host(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/?#@]+/?", url):
+            raise ValueError("must be the root of a host, such as https://notes.example.org")
+        return url
 
     @cached_property
     def state(self) -> Path:

@@ -68,7 +68,9 @@ def test_what_steers_the_tests_and_the_children_stops_nothing(
         ("prot = 1\n", "gateway.toml: prot: there is no such key"),
         ("port = 0\n", "gateway.toml: port: "),
         ("port =\n", "gateway.toml: is not TOML"),
-        ('drafter = "best"\n', "gateway.toml: drafter: "),
+        ('drafter = "best"\n', "gateway.toml: drafter: Input should be 'auto', 'model' or 'outline'"),
+        ('public_url = "notes.example.org"\n', "gateway.toml: public_url: must be the root of a host"),
+        ('public_url = "https://example.org/notes"\n', "gateway.toml: public_url: must be the root of a host"),
         ("visit_hours = 25\n", "gateway.toml: visit_hours: "),
     ],
 )
