@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import resource
 import secrets
 import signal
 import socket
@@ -30,7 +29,14 @@ from gateway.ehr.site import read_sites
 from gateway.ehr.smart import Launcher
 from gateway.errors import CountersignError
 from gateway.front.app import create_front
-from gateway.front.environment import EXIT_WRONG, RUN_DIR, end_with_parent, forks_socket, set_up_logging
+from gateway.front.environment import (
+    EXIT_WRONG,
+    RUN_DIR,
+    end_with_parent,
+    forks_socket,
+    guard_memory,
+    set_up_logging,
+)
 from gateway.front.launching import LaunchDesk
 from gateway.front.retention import read_retention
 from gateway.front.visits import Rooms, Visits
@@ -50,7 +56,7 @@ def main(arguments: list[str]) -> int:
     """Run the front until SIGTERM."""
     set_up_logging()
     end_with_parent(signal.SIGTERM)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    guard_memory()
     try:
         settings = read_settings()
         app = compose_front(settings, Path(os.environ[RUN_DIR]))

@@ -21,7 +21,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from gateway.ehr.site import EhrSite
@@ -30,6 +29,7 @@ from gateway.front.access import Access
 from gateway.front.scope import Call, Refused, judge_call
 from gateway.ledger.entry import Entry
 from gateway.ledger.log import Ledger
+from gateway.visit.peer import talk_only_to
 
 log = logging.getLogger("countersign.broker")
 
@@ -102,6 +102,7 @@ class Broker:
         self._ledger = ledger
         self._on_ended = on_ended
         self._session: Session | None = None
+        self._visitor: int | None = None
         self._server: asyncio.Server | None = None
         self._state = ServerState()
         self.app = Starlette(
@@ -114,6 +115,10 @@ class Broker:
             exception_handlers={CountersignError: _refuse},
         )
 
+    def expect(self, pid: int) -> None:
+        """From now on this process, and no other, is heard on the socket."""
+        self._visitor = pid
+
     def admit(self, session: Session) -> None:
         """From now on the visit may read and write as this session."""
         self._session = session
@@ -124,8 +129,9 @@ class Broker:
             self.app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_keep_alive=3600
         )
         config.load()
+        protocol = talk_only_to(lambda pid: pid == self._visitor)
         self._server = await asyncio.get_running_loop().create_unix_server(
-            lambda: H11Protocol(config=config, server_state=self._state, app_state={}), path=str(path)
+            lambda: protocol(config=config, server_state=self._state, app_state={}), path=str(path)
         )
 
     def close(self) -> None:

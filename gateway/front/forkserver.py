@@ -3,8 +3,9 @@
 In, on ``forks.sock``: a JSON line ``{"visit": id, "site": id}`` with two descriptors (SCM_RIGHTS): the visit's
 listening socket and the reading end of the front's lifeline. Out: ``{"pid": n}`` with a pidfd, or
 ``{"error": sentence}``; later, on the same connection, ``{"ended": exit status}``. It sees no patient data: a launch
-reaches the visit over the visit's own socket. Started by exec with ``front/environment``; SIGTERM ends it and every
-visit.
+reaches the visit over the visit's own socket. Nor does it see a secret of the site: it is started by exec with
+``front/environment``'s bare variables, reads its settings from these alone, and takes requests from the front alone.
+SIGTERM ends it and every visit.
 """
 
 import gc
@@ -13,20 +14,28 @@ import json
 import logging
 import os
 import re
-import resource
 import selectors
 import signal
 import socket
-import struct
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, cast
 
 from gateway.ehr.site import read_sites
 from gateway.errors import CountersignError
-from gateway.front.environment import EXIT_WRONG, RUN_DIR, end_with_parent, forks_socket, set_up_logging
-from gateway.settings import Settings, read_settings
+from gateway.front.environment import (
+    EXIT_WRONG,
+    RUN_DIR,
+    end_with_parent,
+    forks_socket,
+    guard_memory,
+    set_up_logging,
+)
+from gateway.settings import Settings
+from gateway.visit.confinement import can_limit_calls, landlock_version
+from gateway.visit.peer import read_peer
 from gateway.visit.process import Composition, VisitRoom, leave_soon, run_visit, warm_up
 
 log = logging.getLogger("countersign.forkserver")
@@ -40,9 +49,9 @@ def main(arguments: list[str]) -> int:
     """Run until SIGTERM. ``arguments``: the module that composes visits."""
     set_up_logging()
     end_with_parent(signal.SIGTERM)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    guard_memory()
     try:
-        settings = read_settings()
+        settings = Settings()  # checked by the supervisor; gateway.toml itself may hold the database's password
         composition = cast(Composition, importlib.import_module(arguments[0]))
         shared = composition.prepare_visits(settings)
         run_dir = Path(os.environ[RUN_DIR])
@@ -51,18 +60,28 @@ def main(arguments: list[str]) -> int:
     except CountersignError as error:
         print(f"countersign: {error.public}", file=sys.stderr)
         return EXIT_WRONG
-    ForkServer(composition, settings, shared, run_dir).serve()
+    if not landlock_version() or not can_limit_calls():
+        log.warning("forkserver.confinement landlock=%d calls=%s", landlock_version(), can_limit_calls())
+    ForkServer(composition, settings, shared, run_dir, composition.list_readable(shared)).serve()
     return 0
 
 
 class ForkServer:
     """Answers one request at a time; knows its children by pid until they have ended."""
 
-    def __init__(self, composition: Composition, settings: Settings, shared: object | None, run_dir: Path) -> None:
+    def __init__(
+        self,
+        composition: Composition,
+        settings: Settings,
+        shared: object | None,
+        run_dir: Path,
+        readable: Iterable[Path],
+    ) -> None:
         self._composition = composition
         self._settings = settings
         self._shared = shared
         self._run_dir = run_dir
+        self._readable = tuple(readable)
         self._children: dict[int, socket.socket] = {}
         self._going = True
 
@@ -114,12 +133,13 @@ class ForkServer:
 
         Raises:
             OSError: the kernel refused, or the connection broke.
-            ValueError: not a request, or not from this user.
+            ValueError: not a request, or not from the front.
         """
         descriptors: list[int] = []
         try:
             line, descriptors, _, _ = socket.recv_fds(connection, MAX_LINE_BYTES, 2)
-            visit_id, site_id = _read_request(line, descriptors, connection)
+            self._require_front(connection)
+            visit_id, site_id = _read_request(line, descriptors)
             if _count_threads() != 1:
                 raise ValueError("more than one thread: a fork could copy a held lock")
             pid = os.fork()
@@ -135,6 +155,16 @@ class ForkServer:
             for number in descriptors:
                 os.close(number)
 
+    def _require_front(self, connection: socket.socket) -> None:
+        """A visit has no use for another visit's process, and is of our own session; the front has one of its own.
+
+        Raises:
+            ValueError: it is a visit's request, or another user's.
+        """
+        pid, uid = read_peer(connection)
+        if uid != os.getuid() or pid in self._children or os.getsid(pid) == os.getsid(0):
+            raise ValueError("not from the front")
+
     def _become_visit(self, visit_id: str, site_id: str, listener: int, lifeline: int) -> NoReturn:
         room = VisitRoom(
             visit_id=visit_id,
@@ -149,6 +179,7 @@ class ForkServer:
             room,
             socket.socket(fileno=listener),
             lifeline,
+            readable=self._readable,
             accept_network=self._settings.accept_no_network_namespace,
         )
 
@@ -175,11 +206,10 @@ class ForkServer:
             os.waitpid(pid, 0)
 
 
-def _read_request(line: bytes, descriptors: list[int], connection: socket.socket) -> tuple[str, str]:
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+def _read_request(line: bytes, descriptors: list[int]) -> tuple[str, str]:
     request = json.loads(line)
     visit_id, site_id = request["visit"], request["site"]
-    if uid != os.getuid() or len(descriptors) != 2 or not (ID.fullmatch(visit_id) and ID.fullmatch(site_id)):
+    if len(descriptors) != 2 or not (ID.fullmatch(visit_id) and ID.fullmatch(site_id)):
         raise ValueError("not a request for a visit")
     return visit_id, site_id
 

@@ -9,7 +9,6 @@ of any visit.
 import contextlib
 import logging
 import os
-import resource
 import secrets
 import shutil
 import signal
@@ -17,6 +16,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,9 +26,17 @@ from types import FrameType
 
 from gateway.ehr.site import read_sites
 from gateway.errors import ConfigurationError, CountersignError
-from gateway.front.environment import EXIT_WRONG, forks_socket, is_swap_on, make_environment
+from gateway.front.environment import (
+    EXIT_WRONG,
+    forks_socket,
+    guard_memory,
+    is_swap_on,
+    make_bare_environment,
+    make_environment,
+)
 from gateway.front.retention import read_retention
 from gateway.settings import Settings
+from gateway.visit.confinement import landlock_version
 from gateway.visit.process import can_give_up_network
 
 log = logging.getLogger("countersign.supervisor")
@@ -38,6 +46,7 @@ FRONT = "gateway.app"
 MAX_RESTARTS, RESTART_WINDOW_SECONDS = 5, 60.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
 STOP_SECONDS = 8.0
+WORDS_SECONDS = 2.0  # for the children's last words, once they have ended
 TICK_SECONDS = 0.1
 BACKLOG = 256
 SOCKET_PATH_BYTES = 107  # sockaddr_un, less the final NUL
@@ -54,6 +63,7 @@ class _Child:
 
     name: str
     command: list[str]
+    environment: dict[str, str]
     marker: Path | None = None  # what says that it is ready; gone when it has died
     descriptors: tuple[int, ...] = ()
     process: "subprocess.Popen[bytes] | None" = None
@@ -80,21 +90,28 @@ def serve(
         ConfigurationError: a file is missing or wrong.
         ServeError: the port is taken, a folder can't be written, or a child keeps dying.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    guard_memory()
     check_start(settings)
     if is_swap_on():
         announce("Warning: this machine swaps; memory of a visit could reach its disk. Turn swap off (swapoff -a).")
-    with _signals_become_flag() as is_over, _listen(settings) as listener, _make_run_dir(settings) as run_dir:
-        environment = make_environment(settings, run_dir)
-        python = [sys.executable, "-m"]
+    if not landlock_version():
+        announce("Warning: this kernel has no Landlock; a visit's process could read files. Use Linux 5.13 or later.")
+    with (
+        _signals_become_flag() as is_over,
+        _listen(settings) as listener,
+        _make_run_dir(settings) as run_dir,
+        _pass_words_on() as words,
+    ):
+        forks, python = forks_socket(run_dir), [sys.executable, "-m"]
+        bare, full = make_bare_environment(settings, run_dir), make_environment(settings, run_dir)
         children = [
-            _Child("fork server", [*python, "gateway.front.forkserver", composition], forks_socket(run_dir)),
-            _Child("front", [*python, front, str(listener.fileno())], descriptors=(listener.fileno(),)),
+            _Child("fork server", [*python, "gateway.front.forkserver", composition], bare, forks),
+            _Child("front", [*python, front, str(listener.fileno())], full, descriptors=(listener.fileno(),)),
         ]
         try:
             while not is_over():
                 for child in children:
-                    _keep_alive(child, environment)
+                    _keep_alive(child, words)
                 while_running()
                 time.sleep(TICK_SECONDS)
         finally:
@@ -202,7 +219,28 @@ def _memory_folder() -> Path:
     return Path("/tmp")  # noqa: S108 - as above; sockets leave nothing on a disk
 
 
-def _keep_alive(child: _Child, environment: dict[str, str]) -> None:
+@contextlib.contextmanager
+def _pass_words_on() -> Iterator[int]:
+    """A pipe for what the children say, passed on to standard error: a visit's process may write to no file, so its
+    log lines reach one only through here."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+
+    def pass_on() -> None:
+        with open(reading, "rb", buffering=0) as said:
+            while words := said.read(65536):
+                with contextlib.suppress(OSError):  # nobody reads our own
+                    os.write(2, words)
+
+    passing = threading.Thread(target=pass_on, name="words", daemon=True)
+    passing.start()
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+        passing.join(WORDS_SECONDS)
+
+
+def _keep_alive(child: _Child, words: int) -> None:
     """Start a child that is not running, after a pause that grows; one that keeps dying ends everything.
 
     Raises:
@@ -226,7 +264,13 @@ def _keep_alive(child: _Child, environment: dict[str, str]) -> None:
         return
     child.starts.append(now)
     child.process = subprocess.Popen(
-        child.command, env=environment, pass_fds=child.descriptors, start_new_session=True, stdin=subprocess.DEVNULL
+        child.command,
+        env=child.environment,
+        pass_fds=child.descriptors,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=words,
+        stderr=words,
     )
     log.info("supervisor.started child=%s pid=%d", child.name, child.process.pid)
 

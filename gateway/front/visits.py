@@ -128,6 +128,7 @@ class Visits:
             broker.close()
             (rooms.run_dir / f"{visit_id}.ehr.sock").unlink(missing_ok=True)
             raise
+        broker.expect(process.pid)
         held = HeldVisit(
             id=visit_id,
             secret=secrets.token_urlsafe(32),

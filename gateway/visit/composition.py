@@ -1,12 +1,14 @@
 """Builds visits: what the fork server loads once, and what each visit's process is given.
 
-``prepare_visits`` runs in the fork server with one thread; ``compose_visit`` inside the visit's own process.
+``prepare_visits`` and ``list_readable`` run in the fork server with one thread; ``compose_visit`` inside the visit's
+own process.
 """
 
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
@@ -28,6 +30,7 @@ from gateway.note.risk import RiskRules, read_risk_rules
 from gateway.note.weights import Weights, load_weights
 from gateway.settings import Settings
 from gateway.visit.api import create_visit_app
+from gateway.visit.confinement import list_code
 from gateway.visit.door import SocketDoor
 from gateway.visit.process import VisitRoom
 from gateway.visit.workflow import Tools, Visit
@@ -72,6 +75,15 @@ def prepare_visits(settings: Settings) -> Shared:
                 f"there is no config/consent/{site.consent_rules}.toml",
             )
     return shared
+
+
+def list_readable(shared: object | None) -> tuple[Path, ...]:
+    """The program's code and the speech model (the text model's weights are loaded by then); no key, no setting."""
+    assert isinstance(shared, Shared)
+    if shared.speech is None:
+        return list_code()
+    folder = shared.speech.path
+    return (*list_code(), folder, *(file.resolve() for file in folder.iterdir() if file.is_symlink()))
 
 
 def compose_visit(room: VisitRoom) -> FastAPI:

@@ -1,19 +1,18 @@
-"""One visit's process, from the fork to its exit: no network, no other's files, no core; ends with the front.
+"""One visit's process, from the fork to its exit: no network, no files, no core, no child; ends with the front.
 
 In: the listening socket and the reading end of the front's lifeline, both passed on by the fork server, and the
-composition that builds the visit's ASGI app. It never returns: whatever happens ends in ``os._exit``, because
-ending the process is how a visit is purged. Linux only.
+composition that builds the visit's ASGI app. It hears nobody but the front. It never returns: whatever happens ends
+in ``os._exit``, because ending the process is how a visit is purged. Linux only.
 """
 
 import asyncio
 import ctypes
 import logging
 import os
-import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -21,6 +20,8 @@ from typing import Any, NoReturn, Protocol
 import uvicorn
 
 from gateway.settings import Settings
+from gateway.visit.confinement import drop_capabilities, limit_calls, limit_resources, restrict_files
+from gateway.visit.peer import read_peer, talk_only_to
 
 log = logging.getLogger("countersign.visit")
 
@@ -51,10 +52,14 @@ class VisitRoom:
 
 
 class Composition(Protocol):
-    """What builds visits: a module with these two functions."""
+    """What builds visits: a module with these three functions."""
 
     def prepare_visits(self, settings: Settings) -> object | None:
         """Load, once and before any fork, what visits share; starts no thread."""
+        ...
+
+    def list_readable(self, shared: object | None) -> Iterable[Path]:
+        """The files and folders that a visit opens after the fork; called before it."""
         ...
 
     def compose_visit(self, room: VisitRoom) -> AsgiApp:
@@ -72,6 +77,7 @@ def run_visit(
     listener: socket.socket,
     lifeline: int,
     *,
+    readable: Iterable[Path],
     accept_network: bool,
 ) -> NoReturn:
     """Become the visit: called in the forked child, with one thread.
@@ -79,11 +85,14 @@ def run_visit(
     Args:
         listener: the bound and listening Unix socket that the front relays the browser's requests to.
         lifeline: a pipe's reading end; when the front is gone it reads as ended, and so does this process.
+        readable: what it may open; nothing else, and nothing to write.
         accept_network: go on where the kernel refuses the namespaces (the site's own decision).
     """
     try:
         close_inherited(keep={listener.fileno(), lifeline})
         restore_signals()
+        keep_words_in()
+        limit_resources()
         try:
             give_up_network()
         except NamespaceRefused as error:
@@ -91,6 +100,8 @@ def run_visit(
             if not accept_network:
                 os._exit(EXIT_NO_NAMESPACE)
         give_up_rights()
+        restrict_files(readable)  # the fork server says where the kernel can't
+        limit_calls()
         threading.Thread(target=_end_with_front, args=(lifeline,), name="lifeline", daemon=True).start()
         asyncio.run(_serve(composition.compose_visit(room), listener))
     except BaseException as error:  # noqa: BLE001 - nothing may run on in a forked child; its text may be a patient's
@@ -140,9 +151,9 @@ def give_up_network() -> None:
 
 
 def give_up_rights() -> None:
-    """No core dump, no reading by others of this user (ptrace, /proc/pid/mem), no new privileges by exec."""
+    """No reading by others of this user (ptrace, /proc/pid/mem), no capabilities, no new privileges by exec."""
     libc = ctypes.CDLL(None, use_errno=True)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    drop_capabilities()
     for option, value in ((PR_SET_DUMPABLE, 0), (PR_SET_NO_NEW_PRIVS, 1)):
         if libc.prctl(option, value, 0, 0, 0) != 0:
             number = ctypes.get_errno()
@@ -176,6 +187,18 @@ def close_inherited(keep: set[int]) -> None:
     os.close(nothing)
 
 
+def keep_words_in() -> None:
+    """Let nothing out on standard output and error but the log's own lines: what libraries print is free text."""
+    lines = os.fdopen(os.dup(2), "w", buffering=1)
+    for handler in logging.getLogger("countersign").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(lines)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nothing, number)
+    os.close(nothing)
+
+
 def restore_signals() -> None:
     """As a fresh process has them: the fork server's own handlers are not the visit's."""
     signal.set_wakeup_fd(-1)
@@ -192,8 +215,10 @@ def _end_with_front(lifeline: int) -> None:
 
 
 async def _serve(app: AsgiApp, listener: socket.socket) -> None:
+    front, _ = read_peer(listener)  # it began to listen, then passed the socket on
     config = uvicorn.Config(
         app,
+        http=talk_only_to(lambda pid: pid == front),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request, Response
 from gateway.ehr.context import LaunchContext, admit_launch
 from gateway.ehr.site import EhrSite
 from gateway.filing.signature import MAKER, AwaitingSignature, SignedNote
-from gateway.front.environment import forks_socket, make_environment
+from gateway.front.environment import forks_socket, make_bare_environment
 from gateway.front.visits import Rooms, Visits
 from gateway.front.watching import SignatureDesk
 from gateway.ledger.log import Ledger
@@ -144,11 +144,15 @@ def make_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def run_fork_server(run_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def run_fork_server(run_dir: Path, log: int | None = None) -> Iterator["subprocess.Popen[bytes]"]:
     settings = read_settings(ROOT / "config", state_dir=run_dir / "state")
-    environment = {**make_environment(settings, run_dir), "PYTHONPATH": f"{HERE}:{ROOT}"}
+    environment = {**make_bare_environment(settings, run_dir), "PYTHONPATH": f"{HERE}:{ROOT}"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.front.forkserver", "tiny_visit"], env=environment, start_new_session=True
+        [sys.executable, "-m", "gateway.front.forkserver", "tiny_visit"],
+        env=environment,
+        start_new_session=True,
+        stdout=log,
+        stderr=log,
     )
     deadline = time.monotonic() + 30
     while not forks_socket(run_dir).exists() and process.poll() is None and time.monotonic() < deadline:

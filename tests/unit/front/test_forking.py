@@ -6,6 +6,7 @@ import signal
 import statistics
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import psutil
@@ -37,14 +38,17 @@ async def purge(process, **given):
 async def test_a_visit_has_no_network_no_core_and_no_new_rights(fork_server, run_dir):
     process = await start_process(run_dir, "v1", "test")
     nature = (await ask(process, "GET", "/api/nature")).json()
-    assert nature["network"] == "Network is unreachable"
-    assert nature["no_new_privs"] == "1"
-    assert nature["rlimit_core"] == [0, 0]
+    assert nature["no_new_privs"] == 1
+    assert nature["dumpable"] == 0
+    assert nature["rlimit_core"] == nature["rlimit_fsize"] == [0, 0]
     assert "perturb" in nature["environment"]["GLIBC_TUNABLES"]
     assert nature["environment"]["PYTHONMALLOC"] == "malloc"
-    assert os.readlink(f"/proc/{process.pid}/ns/net") != os.readlink("/proc/self/ns/net")
-    # 0 1 2, the listening socket, the lifeline, the loop's epoll and its pair, a connection
-    assert len(os.listdir(f"/proc/{process.pid}/fd")) <= 10
+    for kind in ("net", "user"):
+        assert os.readlink(f"/proc/{process.pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
+    # 0 1 2, the log, the listening socket, the lifeline, the loop's epoll and its pair, a connection
+    assert len(os.listdir(f"/proc/{process.pid}/fd")) <= 11
     await purge(process)
 
 

@@ -1,21 +1,36 @@
-"""A composition for tests: the smallest visit that shows what a real one may and may not do."""
+"""A composition for tests: the smallest visit that shows what a real one may and may not do.
+
+``/api/try/*`` is what code would do that had taken a visit's process over: each answers ``done`` or why it could not.
+"""
 
 import asyncio
+import ctypes
+import json
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+import threading
+import time
+import warnings
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from gateway.settings import Settings
+from gateway.visit.confinement import list_code
 from gateway.visit.process import VisitRoom
 
 
 def prepare_visits(settings: Settings) -> object | None:
     return b"shared weights"
+
+
+def list_readable(shared: object | None) -> tuple[Path, ...]:
+    return list_code()
 
 
 def compose_visit(room: VisitRoom) -> FastAPI:
@@ -24,7 +39,9 @@ def compose_visit(room: VisitRoom) -> FastAPI:
 
     def front() -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(room.ehr_socket)), base_url="http://front", timeout=10
+            transport=httpx.AsyncHTTPTransport(uds=str(room.ehr_socket), verify=False),
+            base_url="http://front",
+            timeout=10,
         )
 
     @app.post("/internal/open", status_code=202)
@@ -48,12 +65,32 @@ def compose_visit(room: VisitRoom) -> FastAPI:
 
     @app.get("/api/nature")
     async def nature() -> dict[str, object]:
+        libc = ctypes.CDLL(None)
         return {
-            "network": try_network(),
-            "no_new_privs": read_status("NoNewPrivs"),
+            "no_new_privs": libc.prctl(39, 0, 0, 0, 0),
+            "dumpable": libc.prctl(3, 0, 0, 0, 0),
             "rlimit_core": resource.getrlimit(resource.RLIMIT_CORE),
-            "environment": {name: os.environ.get(name, "") for name in ("GLIBC_TUNABLES", "PYTHONMALLOC")},
+            "rlimit_fsize": resource.getrlimit(resource.RLIMIT_FSIZE),
+            "environment": dict(os.environ),
+            "database_url": room.settings.database_url,
         }
+
+    @app.post("/api/try/{what}")
+    async def attempt(what: str, request: Request) -> dict[str, str]:
+        given = (await request.body()).decode()
+        return {"outcome": await asyncio.to_thread(try_to, lambda: ATTEMPTS[what](given))}
+
+    @app.post("/api/say")
+    async def say(request: Request) -> dict[str, str]:
+        """Say it in every way that a library could."""
+        words = (await request.body()).decode()
+        print(words)
+        os.write(2, words.encode())
+        warnings.warn(words, stacklevel=1)
+        failing = threading.Thread(target=fail, args=(words,))
+        failing.start()
+        failing.join()
+        raise ValueError(words)
 
     @app.post("/api/echo")
     async def echo(request: Request) -> Response:
@@ -101,21 +138,60 @@ def compose_visit(room: VisitRoom) -> FastAPI:
 
     @app.post("/api/hang")
     async def hang() -> None:
-        import time
-
         time.sleep(60)
 
     return app
 
 
-def try_network() -> str:
+def fail(words: str) -> None:
+    raise RuntimeError(words)
+
+
+def try_to(act: Callable[[], object]) -> str:
     try:
-        socket.create_connection(("127.0.0.1", 9), 1).close()
+        act()
     except OSError as error:
         return error.strerror or type(error).__name__
-    return "connected"
+    return "done"
 
 
-def read_status(name: str) -> str:
-    with open("/proc/thread-self/status") as file:
-        return next(line.split()[1] for line in file if line.startswith(name + ":"))
+def connect(path: str) -> None:
+    """Connect and ask; a server that hangs up unheard is a refusal too."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        connection.sendall(b"GET /api/view HTTP/1.1\r\nhost: visit\r\n\r\n")
+        if not connection.recv(100):
+            raise ConnectionResetError(0, "hung up")
+
+
+def ask_for_fork(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as connection, socket.socket(socket.AF_UNIX) as listener:
+        reading, _ = os.pipe()
+        connection.connect(path)
+        request = json.dumps({"visit": "stowaway", "site": "test"}).encode() + b"\n"
+        socket.send_fds(connection, [request], [listener.fileno(), reading])
+        if b"error" in connection.recv(4096):
+            raise PermissionError(0, "refused")
+
+
+def call_kernel(number: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).syscall(number, 0, 0, 0, 0, 0) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+ATTEMPTS: dict[str, Callable[[str], object]] = {
+    "read": lambda path: Path(path).read_bytes(),
+    "list": lambda path: os.listdir(path),
+    "write": lambda path: Path(path).write_bytes(b"x"),
+    "append": lambda path: os.close(os.open(path, os.O_WRONLY | os.O_APPEND)),
+    "cut": lambda path: os.truncate(path, 0),
+    "remove": lambda path: os.unlink(path),
+    "memory-file": lambda name: os.write(os.memfd_create(name), b"x"),
+    "connect": connect,
+    "fork-server": ask_for_fork,
+    "network": lambda host: socket.create_connection((host, 9), 1).close(),
+    "run": lambda program: subprocess.run([program], check=False),
+    "fork": lambda _: os.fork(),
+    "signal": lambda pid: os.kill(int(pid), 0),
+    "call": lambda number: call_kernel(int(number)),
+}
