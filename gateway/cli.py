@@ -32,16 +32,22 @@ ledger_app = typer.Typer(
     name="ledger",
     no_args_is_help=True,
     rich_markup_mode=None,
+    short_help="Read and check the log.",
     help="The log of every read, decision, write and purge: codes, counts and keyed hashes, never content.",
 )
 app.add_typer(models_app)
 app.add_typer(ledger_app)
 
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="the port to listen on (gateway.toml: 8000)")]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65535, help="the port to listen on, in place of the setting's; public_url stays as it is set"
+    ),
+]
 LedgerFile = Annotated[Path | None, typer.Option("--file", help="another ledger than the one in state_dir")]
 
 
-@app.command()
+@app.command(short_help="Run the gateway until Ctrl-C.")
 def serve(port: Port = None) -> None:
     """Run the gateway until Ctrl-C or SIGTERM.
 
@@ -58,7 +64,7 @@ def serve(port: Port = None) -> None:
     run_serve(settings)
 
 
-@app.command()
+@app.command(short_help="Try it with a sandbox EHR and invented patients.")
 def demo() -> None:
     """Try it: the sandbox EHR on port 9000 and the gateway on port 8000, with invented patients.
 
@@ -73,7 +79,7 @@ def demo() -> None:
     run_demo(typer.echo)
 
 
-@ledger_app.command("show")
+@ledger_app.command("show", short_help="Print it, one JSON object a line.")
 def show_ledger(
     file: LedgerFile = None,
     visit: Annotated[str, typer.Option(help="only this visit's lines")] = "",
@@ -90,7 +96,7 @@ def show_ledger(
         typer.echo(json.dumps(fields))
 
 
-@ledger_app.command("verify")
+@ledger_app.command("verify", short_help="Check that nobody changed it.")
 def verify_ledger(file: LedgerFile = None) -> None:
     """Check that no line of the ledger was changed, removed or put in between.
 

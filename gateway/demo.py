@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gateway.errors import ModelError
+from gateway.errors import ConfigurationError, ModelError
 from gateway.front.supervisor import ServeError, serve
 from gateway.models.catalogue import Kind, read_catalogue
 from gateway.models.commands import pull_entries
@@ -23,6 +23,7 @@ from gateway.models.installed import find_installed, is_present
 from gateway.settings import ROOT, Settings, read_settings
 
 EHR_PORT, GATEWAY_PORT = 9000, 8000
+DRAFTERS = ("auto", "model", "outline")
 START_SECONDS, STOP_SECONDS = 20.0, 5.0
 STATE = ROOT / "build" / "demo-state"
 SAMPLE = ROOT / "gateway" / "sandbox" / "samples" / "dictation.flac"
@@ -33,9 +34,10 @@ def run_demo(announce: Callable[[str], None]) -> None:
 
     Raises:
         ServeError: a port is taken, or the sandbox did not start.
-        ConfigurationError: a file of ``config/`` is wrong.
+        ConfigurationError: a file of ``config/`` or a variable is wrong.
     """
     settings = _read_demo_settings()
+    _require_ports()  # before anything is pulled, and before another demo's state could be thrown away
     _pull_missing(settings, announce)
     with _throw_away(STATE), _run_sandbox() as sandbox:
         told = False
@@ -82,13 +84,16 @@ def _describe_models(settings: Settings) -> str:
 
 
 def _read_demo_settings() -> Settings:
+    drafter = os.environ.get("DRAFTER", "")
+    if drafter not in ("", *DRAFTERS):
+        raise ConfigurationError("environment", "DRAFTER", f"must be one of {', '.join(DRAFTERS)}")
     settings = read_settings(
         state_dir=STATE,
         host="127.0.0.1",
         port=GATEWAY_PORT,
         public_url=f"http://localhost:{GATEWAY_PORT}",
         database_url="",
-        drafter=os.environ.get("DRAFTER") or read_settings().drafter,
+        drafter=drafter or read_settings().drafter,
     )
     try:
         _describe_models(settings)
@@ -97,6 +102,23 @@ def _read_demo_settings() -> Settings:
             "demo.models", f"{error.public} Or try it without: DRAFTER=outline countersign demo."
         ) from error
     return settings
+
+
+def _require_ports() -> None:
+    """Raises:
+    ServeError: one of the two is taken.
+    """
+    for port in (EHR_PORT, GATEWAY_PORT):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise ServeError(
+                    "demo.port",
+                    f"Port {port} can't be listened on ({error.strerror}), and the demo needs it: stop what uses it, "
+                    "another demo perhaps, and run this again.",
+                ) from error
 
 
 def _pull_missing(settings: Settings, announce: Callable[[str], None]) -> None:

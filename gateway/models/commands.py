@@ -19,6 +19,7 @@ app = typer.Typer(
     name="models",
     no_args_is_help=True,
     rich_markup_mode=None,
+    short_help="List, pull and verify the models.",
     help="The models that run on this machine: speech to text, and text to a draft.\n\n"
     "config/models.toml pins each file by size and SHA-256; whichever source answers, the checksum decides.",
 )
@@ -26,7 +27,7 @@ app = typer.Typer(
 ModelIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="as listed by `countersign models list`")]
 
 
-@app.command("list")
+@app.command("list", short_help="Show every model and whether it is installed.")
 def list_models() -> None:
     """Show every model of models.toml: its licence, its size, and whether it is installed.
 
@@ -46,7 +47,7 @@ def list_models() -> None:
         typer.echo(f"\nFolder: {settings.models}")
 
 
-@app.command("pull")
+@app.command("pull", short_help="Fetch models, check and install them.")
 def pull_models(ids: ModelIds = None) -> None:
     """Fetch models, check them and install them; without an ID the first speech and the first text model.
 
@@ -76,7 +77,7 @@ def pull_entries(entries: Iterable[ModelEntry], settings: Settings) -> None:
             bar.update(task, description=f"{entry.name}: ready", completed=entry.size_bytes)
 
 
-@app.command("verify")
+@app.command("verify", short_help="Hash installed files again and compare.")
 def verify_models(ids: ModelIds = None) -> None:
     """Hash the files of installed models again and compare them with models.toml; without an ID, all installed.
 
