@@ -249,6 +249,6 @@ def _clean_section(text: str) -> str:
     if len(text) > MAX_SECTION_CHARACTERS:
         raise ReviewError("review.long", f"That is more than {MAX_SECTION_CHARACTERS:,} characters. Shorten it.")
     cleaned = clean_text(text)
-    if not cleaned:
+    if not any(sign.isprintable() and not sign.isspace() for sign in cleaned):
         raise ReviewError("review.blank", "There are no words in it. Write something, or strike the section.")
     return cleaned
