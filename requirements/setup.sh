@@ -24,7 +24,7 @@ step() {
   shift
   "$@" >"$log" 2>&1 || { tail -n 15 "$log" >&2; fail "that step failed; the reason stands above."; }
 }
-[ -x "$venv/bin/python" ] || step "making $venv" "$python" -m venv "$venv"
+[ -x "$venv/bin/pip" ] || step "making $venv" "$python" -m venv "$venv"
 step "installing the installer" "$venv/bin/pip" install --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
 # A build for other machines of this kind too, without what this processor lacks. The installer keeps it under these
 # settings; CMAKE_ARGS would not count, so that a kept build with others could be taken.
