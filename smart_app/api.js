@@ -52,12 +52,32 @@ export function postDictation(sound) {
 }
 
 /**
+ * Ask for an address at which another tab, or this one, takes the visit over: good once, for a minute.
+ *
+ * @returns {Promise<URL>}
+ */
+export async function askTab() {
+  const { url } = await ask("tab", { method: "POST" }, words.trouble.offline);
+  return visitUrl(url);
+}
+
+/**
  * @param {string} path
  * @param {RequestInit} options
- * @param {string} offline what to say when nothing answers
+ * @param {string} offline
  * @returns {Promise<View>}
  */
 async function request(path, options, offline) {
+  return completeView(await ask(path, options, offline));
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ * @param {string} offline what to say when nothing answers
+ * @returns {Promise<any>} the answer's JSON
+ */
+async function ask(path, options, offline) {
   let response;
   let answer;
   try {
@@ -72,7 +92,7 @@ async function request(path, options, offline) {
   } catch {
     throw new Trouble("offline", offline);
   }
-  if (response.ok && answer !== null) return completeView(answer);
+  if (response.ok && answer !== null) return answer;
   throw readTrouble(response.status, answer, offline, options.method === "GET");
 }
 
@@ -89,6 +109,7 @@ async function request(path, options, offline) {
 function readTrouble(status, answer, offline, reading) {
   const message = typeof answer?.error?.message === "string" ? answer.error.message : "";
   const code = typeof answer?.error?.code === "string" ? answer.error.code : "";
+  if (code === "visit.moved") return new Trouble("forbidden", message, code); // nothing to copy: it goes on there
   if (message && !reading) return new Trouble("refused", message, code);
   const lost = message && `${message} ${words.trouble.copyFirst}`;
   if (status === 403 || status === 401) return new Trouble("forbidden", lost || words.trouble.forbidden, code);

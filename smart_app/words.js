@@ -135,6 +135,7 @@ export const words = {
     denied: "The browser does not let this page use the microphone. Allow it beside the address, then start again, or choose a file.",
     framed: "The EHR's frame does not let this page use the microphone. Open the visit in a tab of its own to dictate, or choose a file.",
     openTab: "Open in a tab",
+    goOnHere: "Go on here",
     noMicrophone: "No microphone was found. Connect one and start again, or choose a file.",
     microphoneBusy: "The microphone can't be opened; another program may be using it. Close that program and start again.",
     insecure: "The browser gives the microphone to secure addresses only. Ask your IT desk to open Countersign over https.",

@@ -1,7 +1,7 @@
 """The front's HTTP side, as the browser sees it: launch, callback, the page, and the relay to visits.
 
 In: the browser's requests. Out: redirects to the EHR, the page's files, and whatever the visit answers, passed on as
-it is. It decides who may talk to a visit (the browser that opened it, by its cookie) and nothing else about it.
+it is. It decides who may talk to a visit (the browser that holds it, by its cookie) and nothing else about it.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.ehr.site import EhrSite
 from gateway.errors import CountersignError, LaunchError, VisitError
@@ -23,7 +23,7 @@ from gateway.front.ended import follow_ended, show_ended
 from gateway.front.headers import SecurityHeaders, make_csp, origin_of
 from gateway.front.launching import LaunchDesk
 from gateway.front.pages import STYLE, SUBMIT_SCRIPT, show_error, show_form, show_start
-from gateway.front.visits import HeldVisit, Visits
+from gateway.front.visits import OVER, HeldVisit, Visits
 
 log = logging.getLogger("countersign.front")
 
@@ -102,7 +102,29 @@ def create_front(
         held = await _open_visit(desk, visits, pending.site, state, dict(request.query_params))
         answer = RedirectResponse(f"/visit/{held.id}/", status_code=303)
         answer.raw_headers.append((b"set-cookie", _cookie(cookie, "", seconds=0)))
-        _set_cookie(answer, VISIT_COOKIE + held.id, held.secret)
+        _set_cookie(answer, VISIT_COOKIE + held.id, held.holding.secret)
+        return answer
+
+    @app.post("/visit/{visit_id}/tab")
+    async def offer_tab(visit_id: str, request: Request) -> Response:
+        """For a frame without a microphone: an address at which a tab takes the visit over, once, within a minute."""
+        held = _require_running(visits, visit_id)
+        shown = request.cookies.get(VISIT_COOKIE + held.id, "")
+        if not (held.holding.is_holder(shown) or held.holding.passed_it_on(shown)):
+            raise _not_the_holder(held, shown)
+        return JSONResponse({"url": f"/visit/{held.id}/tab?key={held.holding.make_key()}"})
+
+    @app.get("/visit/{visit_id}/tab")
+    async def take_over(visit_id: str, request: Request) -> Response:
+        """The key is good once, so it is not taken by a look ahead, and does not stay in the address bar."""
+        held = _require_running(visits, visit_id)
+        request.state.site = held.site
+        if not _is_own_step(request) or not held.holding.take_key(request.query_params.get("key", "")):
+            sentence = "This address was already used or is over. Open the visit in a tab again, or from the EHR."
+            raise _Forbidden("visit.key", sentence)
+        await visits.move(held)
+        answer = RedirectResponse(f"/visit/{held.id}/", status_code=303)
+        _set_cookie(answer, VISIT_COOKIE + held.id, held.holding.secret)
         return answer
 
     @app.get("/visit/{visit_id}/")
@@ -166,10 +188,12 @@ class _VisitApi:
         request = Request(scope, receive)
         parameters = scope["path_params"]
         held = _require_visit(self._visits, parameters["visit_id"])
-        if not held.is_secret(request.cookies.get(VISIT_COOKIE + held.id, "")):
-            sentence = "This visit was opened in another browser window. Open Countersign again from the EHR."
-            raise _Forbidden("visit.browser", sentence)
+        shown = request.cookies.get(VISIT_COOKIE + held.id, "")
+        if not held.holding.is_holder(shown):
+            raise _not_the_holder(held, shown)
         path = _api_path(scope, held.id)
+        if path == "/api/events":
+            receive = _until_moved(held, receive)
         if not held.over.is_set():
             try:
                 await held.relay.pass_request(scope, receive, send, path)
@@ -187,7 +211,36 @@ class _VisitApi:
             return JSONResponse(show_ended(held))
         if method == "GET" and path == "/api/events":
             return StreamingResponse(follow_ended(held, KEEP_ALIVE_SECONDS), media_type="text/event-stream")
-        raise VisitError("visit.over", "This visit is over. Open Countersign again from the EHR.")
+        raise VisitError("visit.over", OVER)
+
+
+def _until_moved(held: HeldVisit, receive: Receive) -> Receive:
+    """As if the browser went away at the moment in which another one takes the visit over."""
+    moved = held.moved
+
+    async def receive_until() -> Message:
+        asked, leaving = asyncio.ensure_future(receive()), asyncio.ensure_future(moved.wait())
+        try:
+            await asyncio.wait({asked, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            return asked.result() if asked.done() else {"type": "http.disconnect"}
+        finally:
+            asked.cancel()
+            leaving.cancel()
+
+    return receive_until
+
+
+def _is_own_step(request: Request) -> bool:
+    """Whether a browser went here from this gateway's own page (Fetch Metadata), where it says so."""
+    came_from, purpose = request.headers.get("sec-fetch-site"), request.headers.get("sec-purpose", "")
+    return came_from in (None, "same-origin") and "prefetch" not in purpose
+
+
+def _not_the_holder(held: HeldVisit, shown: str) -> CountersignError:
+    if held.holding.passed_it_on(shown):
+        return _Forbidden("visit.moved", "This visit goes on in another tab: go on there, or take it back here.")
+    sentence = "This visit was opened in another browser window. Open Countersign again from the EHR."
+    return _Forbidden("visit.browser", sentence)
 
 
 async def _open_visit(
@@ -248,7 +301,14 @@ def _find_site(sites: Mapping[str, EhrSite], issuer: str | None, site_id: str | 
 def _require_visit(visits: Visits, visit_id: str) -> HeldVisit:
     held = visits.find(visit_id)
     if held is None or (held.session is None and held.receipt is None):
-        raise _NotThere("visit.unknown", "This visit is over. Open Countersign again from the EHR.")
+        raise _NotThere("visit.unknown", OVER)
+    return held
+
+
+def _require_running(visits: Visits, visit_id: str) -> HeldVisit:
+    held = _require_visit(visits, visit_id)
+    if held.over.is_set() or held.reported.is_set():
+        raise VisitError("visit.over", OVER)
     return held
 
 
@@ -259,7 +319,7 @@ def _api_path(scope: Scope, visit_id: str) -> str:
 
 
 def _wants_json(request: Request) -> bool:
-    return "/api/" in request.url.path
+    return "/api/" in request.url.path or request.method == "POST"
 
 
 def _launch_cookie(state: str) -> str:

@@ -7,7 +7,6 @@ here, once: process killed if need be, sockets gone, tokens forgotten, row close
 
 import asyncio
 import contextlib
-import hmac
 import json
 import logging
 import secrets
@@ -24,6 +23,7 @@ from gateway.errors import LaunchError, VisitError
 from gateway.front.access import Access
 from gateway.front.broker import Broker, EndReport, Session
 from gateway.front.forking import VisitProcess, start_process
+from gateway.front.holding import Holding
 from gateway.front.relay import Relay
 from gateway.front.watching import SignatureDesk, SignatureNews
 from gateway.ledger.entry import Entry
@@ -38,6 +38,7 @@ ANSWER_SECONDS = 1.0  # for the answers that are on their way when a visit says 
 LOST, STOPPED, EXPIRED = "lost", "stopped", "expired"
 
 
+OVER = "This visit is over. Open Countersign again from the EHR."
 OTHER_USER = (
     "Another clinician has this visit open in Countersign. It can be opened again once it is filed or stopped there."
 )
@@ -62,7 +63,7 @@ class HeldVisit:
     """One visit, from its fork until its page is forgotten."""
 
     id: str
-    secret: str
+    holding: Holding
     site: EhrSite
     opened_at: datetime
     process: VisitProcess
@@ -75,11 +76,13 @@ class HeldVisit:
     news: SignatureNews | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)  # no request goes to the process any more
     gone: asyncio.Event = field(default_factory=asyncio.Event)  # purged
+    moved: asyncio.Event = field(default_factory=asyncio.Event)  # to another browser; renewed at each move
     reported: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def is_secret(self, given: str) -> bool:
-        """Whether this is the browser that opened the visit; compared in constant time."""
-        return hmac.compare_digest(given.encode(), self.secret.encode())
+    def end_streams(self) -> None:
+        """Another browser holds the visit from now on: what the one before still listens to is over."""
+        self.moved.set()
+        self.moved = asyncio.Event()
 
     async def process_is_over(self) -> None:
         """Wait for the end of a process that no longer answers, a moment at most.
@@ -131,7 +134,7 @@ class Visits:
         broker.expect(process.pid)
         held = HeldVisit(
             id=visit_id,
-            secret=secrets.token_urlsafe(32),
+            holding=Holding(rooms.clock, secrets.token_urlsafe),
             site=site,
             opened_at=rooms.clock(),
             process=process,
@@ -189,10 +192,25 @@ class Visits:
         before = held.session
         held.session = Session(context.patient_id, context.encounter_id, context.practitioner, access)
         held.broker.admit(held.session)
-        held.secret = secrets.token_urlsafe(32)
+        held.holding.begin_again()
+        held.end_streams()
         if before is not None:
             before.access.forget()
         log.info("visit.came-back visit=%s", held.id)
+
+    async def move(self, held: HeldVisit) -> None:
+        """Go on with a running visit in the browser that brought its key; the browser before is let go.
+
+        Raises:
+            LedgerError: the ledger can't be written: the visit stays where it was.
+            VisitError: it ended meanwhile.
+        """
+        await self._rooms.ledger.append(held.broker.entry("front:visit:move"))
+        if held.over.is_set() or held.reported.is_set():
+            raise VisitError("visit.over", OVER)
+        held.holding.pass_on()
+        held.end_streams()
+        log.info("visit.moved visit=%s", held.id)
 
     async def abandon(self, held: HeldVisit, outcome: str = "failed") -> None:
         """End a visit from the front's side and wait until it is gone; never fails."""

@@ -3,6 +3,7 @@
  * Dictation: record with the microphone, or give a WAV or FLAC file. What was recorded stays in this element until
  * the visit has it, and goes when the element does.
  */
+import { Trouble, askTab } from "../api.js";
 import { make, makeButton, makeId, setText } from "../element.js";
 import { MicrophoneRefused, Recorder } from "../recorder.js";
 import { showClock } from "../time.js";
@@ -19,6 +20,7 @@ const LIMIT_SECONDS = 50 * 60;
 const WARNING_SECONDS = 45 * 60;
 const SILENCE_SECONDS = 5;
 const SILENCE_PEAK = 0.004;
+const KEY_MS = 60_000; // how long the address of a tab is good
 
 export class DictationDesk extends HTMLElement {
   /** @type {Mode} */
@@ -50,6 +52,8 @@ export class DictationDesk extends HTMLElement {
     onYes: () => this.discard(),
   });
   #tab = make("a", { class: "button", target: "_blank", rel: "noopener noreferrer", hidden: true }, words.recorder.openTab);
+  #tabReady = false;
+  #here = makeButton(words.recorder.goOnHere, () => void this.#takeBack(), { class: "primary", hidden: true });
   #file = make("input", { type: "file", accept: ".wav,.flac,audio/wav,audio/flac", id: makeId(), class: "visually-hidden", autocomplete: "off" });
   #drop;
 
@@ -76,8 +80,11 @@ export class DictationDesk extends HTMLElement {
       make("div", { class: "row" }, this.#record, this.#stop, this.#pause, this.#again, this.#discard),
       this.#hint,
       this.#tab,
+      this.#here,
       this.#drop,
     );
+    this.#tab.addEventListener("click", (event) => void this.#openTab(event));
+    this.#visit.addEventListener("trouble", this.#seeTrouble);
     this.#file.addEventListener("change", () => {
       void this.takeFiles(this.#file.files);
     });
@@ -85,6 +92,7 @@ export class DictationDesk extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.#visit.removeEventListener("trouble", this.#seeTrouble);
     this.discard();
   }
 
@@ -154,6 +162,52 @@ export class DictationDesk extends HTMLElement {
       this.#tab.hidden = reason !== "framed";
     }
   }
+
+  /**
+   * The tab has no cookie of this visit: it gets an address that is good once, and the visit goes on there. Where the
+   * browser opens no tab by itself, the next press of the link does.
+   *
+   * @param {MouseEvent} event
+   */
+  async #openTab(event) {
+    if (this.#tabReady) return;
+    event.preventDefault();
+    const address = await this.#askTab();
+    if (address === null) return;
+    this.#tab.href = address.href;
+    this.#tabReady = true;
+    setTimeout(() => this.#forgetTab(), KEY_MS);
+    this.#tab.click();
+  }
+
+  #forgetTab() {
+    this.#tabReady = false;
+    this.#tab.href = location.href;
+  }
+
+  async #takeBack() {
+    const address = await this.#askTab();
+    if (address !== null) location.replace(address);
+  }
+
+  /** @returns {Promise<URL | null>} */
+  async #askTab() {
+    try {
+      return await askTab();
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      this.#say(error.message);
+      return null;
+    }
+  }
+
+  /** Whether the visit now goes on in another tab, where it was moved from here. */
+  #seeTrouble = () => {
+    const moved = this.#visit.trouble?.code === "visit.moved";
+    if (moved) this.#forgetTab();
+    this.#here.hidden = !moved;
+    if (moved) this.#tab.hidden = true;
+  };
 
   /** @param {number} peak in [0, 1] */
   #hear(peak) {

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from gateway.errors import EhrUnreachable, LaunchError
+from gateway.errors import EhrUnreachable, LaunchError, LedgerError
 from gateway.front.app import create_front
 from gateway.front.launching import Departure, Expected
+from gateway.ledger.log import Ledger
 from gateway.settings import ROOT
 
 pytestmark = pytest.mark.processes
@@ -190,6 +191,126 @@ async def test_an_authorization_by_post_is_an_escaped_form(browser, desk):
     reply = await browser.get("/launch", params={"iss": browser.issuer, "launch": "l1"})
     assert "<script>alert" not in reply.text
     assert "form-action https://ehr.test" in reply.headers["content-security-policy"]
+
+
+# The visit in a tab ---------------------------------------------------------------------------------------------------
+
+
+async def ask_tab(browser, place, cookie):
+    return await browser.post(f"{place}tab", headers={**cookie, **OWN})
+
+
+async def test_a_tab_takes_the_visit_over_once(browser, visits):
+    back, frame = await open_visit(browser)
+    place = back.headers["location"]
+    asked = await ask_tab(browser, place, frame)
+    address = asked.json()["url"]
+    assert asked.headers["cache-control"] == "no-store"
+    taken = await browser.get(address, headers={"sec-fetch-site": "same-origin"})
+    assert (taken.status_code, taken.headers["location"]) == (303, place)
+    assert taken.headers["referrer-policy"] == "no-referrer"
+    assert taken.headers["cache-control"] == "no-store"
+    tab = {"cookie": cookie_header(taken)}
+    assert tab != frame
+    assert (await browser.get(f"{place}api/view", headers=tab)).status_code == 200
+    refused = await browser.get(f"{place}api/view", headers=frame)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "visit.moved")
+    again = await browser.get(address, headers=tab)
+    assert again.status_code == 403
+    assert "frame-ancestors https://ehr.example.org" in again.headers["content-security-policy"]
+    assert "already used" in again.text
+
+
+async def test_the_frame_takes_the_visit_back_the_same_way(browser):
+    back, frame = await open_visit(browser)
+    place = back.headers["location"]
+    tab = {"cookie": cookie_header(await browser.get((await ask_tab(browser, place, frame)).json()["url"]))}
+    assert (await browser.post(f"{place}api/echo", headers={**frame, **OWN}, content=b"x")).status_code == 403
+    address = (await ask_tab(browser, place, frame)).json()["url"]
+    frame = {"cookie": cookie_header(await browser.get(address))}
+    assert (await browser.get(f"{place}api/view", headers=frame)).status_code == 200
+    assert (await browser.get(f"{place}api/view", headers=tab)).json()["error"]["code"] == "visit.moved"
+
+
+async def test_an_address_for_a_tab_is_given_to_the_holder_alone(browser):
+    back, cookie = await open_visit(browser)
+    place = back.headers["location"]
+    for given in ({}, {"cookie": f"{cookie['cookie'].split('=')[0]}=guess"}):
+        reply = await ask_tab(browser, place, given)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (403, "visit.browser")
+    for headers in (cookie, {**cookie, "origin": "https://evil.example"}, {**cookie, "sec-fetch-site": "cross-site"}):
+        reply = await browser.post(f"{place}tab", headers=headers)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (403, "front.origin")
+    assert (await browser.get(f"{place}tab", headers=cookie)).status_code == 403
+    assert (await browser.get(f"{place}tab?key=", headers=cookie)).status_code == 403
+    assert (await ask_tab(browser, "/visit/unknown/", cookie)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "headers", [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "none"}, {"sec-purpose": "prefetch;prerender"}]
+)
+async def test_a_key_is_not_taken_by_a_stranger_or_a_look_ahead(browser, headers):
+    back, cookie = await open_visit(browser)
+    address = (await ask_tab(browser, back.headers["location"], cookie)).json()["url"]
+    assert (await browser.get(address, headers=headers)).status_code == 403
+    assert (await browser.head(address)).status_code in (404, 405)
+    assert (await browser.get(address)).status_code == 303
+
+
+async def test_a_key_of_one_visit_opens_no_other(browser, visits, site, context, access):
+    back, cookie = await open_visit(browser)
+    key = (await ask_tab(browser, back.headers["location"], cookie)).json()["url"].partition("?")[2]
+    other = await visits.start(site)
+    await visits.open(other, context, access)
+    assert (await browser.get(f"/visit/{other.id}/tab?{key}")).status_code == 403
+    assert (await browser.get(f"{back.headers['location']}tab?{key}")).status_code == 303
+
+
+async def test_what_the_frame_listens_to_ends_when_the_tab_takes_over(browser):
+    back, cookie = await open_visit(browser)
+    place = back.headers["location"]
+    listening = asyncio.create_task(browser.get(f"{place}api/events", headers=cookie))
+    await asyncio.sleep(0.3)
+    assert not listening.done()
+    assert (await browser.get((await ask_tab(browser, place, cookie)).json()["url"])).status_code == 303
+    assert (await asyncio.wait_for(listening, 3)).status_code == 200
+
+
+async def test_without_the_ledger_the_visit_stays_where_it_is(browser, monkeypatch):
+    back, cookie = await open_visit(browser)
+    place = back.headers["location"]
+    address = (await ask_tab(browser, place, cookie)).json()["url"]
+
+    async def fail(self, entry):
+        raise LedgerError("ledger.unwritable", "The log can't be written.")
+
+    monkeypatch.setattr(Ledger, "append", fail)
+    assert (await browser.get(address)).status_code == 503
+    assert (await browser.get(f"{place}api/view", headers=cookie)).status_code == 200
+
+
+async def test_a_visit_that_is_over_is_moved_no_more(browser):
+    back, cookie = await open_visit(browser)
+    place = back.headers["location"]
+    address = (await ask_tab(browser, place, cookie)).json()["url"]
+    await browser.post(f"{place}api/end", headers={**cookie, **OWN}, json={"outcome": "cancelled"})
+    assert (await browser.get(address)).status_code == 409
+    assert (await ask_tab(browser, place, cookie)).json()["error"]["code"] == "visit.over"
+
+
+async def test_no_key_is_in_the_log_or_the_ledger(browser, caplog, tmp_path):
+    caplog.set_level(0)
+    back, cookie = await open_visit(browser)
+    address = (await ask_tab(browser, back.headers["location"], cookie)).json()["url"]
+    await browser.get(address)
+    await browser.get(address)
+    key = address.partition("key=")[2]
+    lines = (tmp_path / "state" / "ledger.jsonl").read_text()
+    own = [record.getMessage() for record in caplog.records if record.name.startswith("countersign")]
+    assert any("visit.moved" in line for line in own)
+    assert '"front:visit:move"' in lines
+    assert key not in lines
+    assert not any(key in line for line in own)
 
 
 async def test_after_the_end_the_front_shows_the_receipt_and_the_signature(browser, watch):

@@ -133,10 +133,11 @@ async def test_a_filed_note_is_watched_until_it_is_signed(held, watch, database,
 
 async def test_a_fresh_launch_comes_back_to_the_visit_that_runs(held, visits, site, context, access, ehr, events):
     assert visits.find_running(site, context) is held
-    before = held.secret
+    before = held.holding.secret
     await visits.come_back(held, context, type(access)("fresh"))
     assert access.forgotten
-    assert not held.is_secret(before)
+    assert not held.holding.is_holder(before)
+    assert not held.holding.passed_it_on(before)
     await call(held, "GET", "/api/fhir/Patient/p1")
     assert ehr.requests[-1][2]["authorization"] == "Bearer fresh-1"
     assert "front:visit:come-back" in events()
