@@ -63,7 +63,10 @@ class PatientSummary:
 
 @dataclass(frozen=True, slots=True)
 class EncounterSummary:
-    """``start`` and ``end`` are FHIR dateTimes as written, or empty; ``kind`` and the rest are for a person."""
+    """``start`` and ``end`` are FHIR dateTimes as written, or empty; ``kind`` and the rest are for a person.
+
+    ``organization`` is the relative reference of who is responsible for it, or empty.
+    """
 
     id: str
     status: str
@@ -74,6 +77,7 @@ class EncounterSummary:
     service: str
     location: str
     participants: tuple[str, ...]
+    organization: str = ""
 
     @property
     def reference(self) -> str:
@@ -138,11 +142,11 @@ async def read_chart(client: FhirClient, context: LaunchContext, site: EhrSite, 
     )
     patient, encounters, practitioner, (consents, problems) = await asyncio.gather(*wanted)
     chosen = encounters[0] if context.encounter_id else None
-    choices = () if context.encounter_id else tuple(_summarise_encounter(one) for one in encounters)
+    choices = () if context.encounter_id else tuple(_summarise_encounter(one, site.issuer) for one in encounters)
     may_have_none = site.launch.without_encounter == "offer-or-none"
     if chosen is None and not choices and not may_have_none:
         raise LaunchError("launch.no-open-encounter", NO_OPEN_ENCOUNTER)
-    encounter = _summarise_encounter(chosen) if chosen else None
+    encounter = _summarise_encounter(chosen, site.issuer) if chosen else None
     read = [(reference_of(patient), "Patient"), *((reference_of(one), "Encounter") for one in encounters)]
     if practitioner.name != CLINICIAN_UNKNOWN:
         read.append((practitioner.reference, "Clinician"))
@@ -286,8 +290,10 @@ def _summarise_patient(patient: Resource, site: EhrSite, now: datetime) -> Patie
     )
 
 
-def _summarise_encounter(encounter: Resource) -> EncounterSummary:
+def _summarise_encounter(encounter: Resource, issuer: str) -> EncounterSummary:
     start, end = _period_of(encounter)
+    provider = encounter.get("serviceProvider")
+    responsible = parse_reference(provider.get("reference"), issuer) if isinstance(provider, dict) else None
     class_ = encounter.get("class")
     class_code = clean_text(class_.get("code")) if isinstance(class_, dict) else ""
     class_words = clean_text(class_.get("display")) if isinstance(class_, dict) else ""
@@ -304,6 +310,7 @@ def _summarise_encounter(encounter: Resource) -> EncounterSummary:
         service=describe_concept(encounter.get("serviceType")),
         location=", ".join(dict.fromkeys(place for place in places if place)),
         participants=tuple(dict.fromkeys(person for person in people if person)),
+        organization=str(responsible) if responsible and responsible.type == "Organization" else "",
     )
 
 

@@ -19,7 +19,9 @@ from gateway.filing.text import HeadLine as HeadLine
 from gateway.filing.text import VisitFacts as VisitFacts
 from gateway.filing.text import compose_head as compose_head
 from gateway.filing.text import describe_making as describe_making
+from gateway.filing.text import is_made_with_ai as is_made_with_ai
 from gateway.note.review import ApprovedNote
+from gateway.note.statement import DrafterInfo
 
 IDENTIFIER_SYSTEM = "https://countersign.dev/fhir/note"
 AI_LABEL = {
@@ -60,8 +62,7 @@ def build_document(
         "subject": {"reference": f"Patient/{chart.context.patient_id}"},
         "date": write_instant(note.attested_at),
         "author": [refer_to_clinician(note, chart)],
-        # Nothing in it may turn false when the EHR makes the note final and keeps the rest.
-        "description": title + MAKING_SHORT[note.drafter.kind],
+        "description": title + _tell_making(note.drafter, facts),
         "content": [
             {
                 "attachment": {
@@ -77,7 +78,7 @@ def build_document(
         ],
         "context": _build_context(chart, facts, note, site),
     }
-    if site.note.labels and note.ai_assisted:
+    if site.note.labels and is_made_with_ai(note.drafter, facts):
         document["meta"] = {"security": [AI_LABEL]}
     DocumentReference.model_validate(document)
     return document
@@ -92,6 +93,13 @@ def refer_to_clinician(note: ApprovedNote, chart: Chart) -> dict[str, str]:
 def write_instant(moment: datetime) -> str:
     """A FHIR instant to the second, in the moment's own offset."""
     return moment.isoformat(timespec="seconds")
+
+
+def _tell_making(drafter: DrafterInfo, facts: VisitFacts) -> str:
+    """How it was made, for a list of notes; nothing in it may turn false when the EHR makes the note final."""
+    if drafter.kind == "outline" and is_made_with_ai(drafter, facts):
+        return ", transcribed with AI, arranged by software"
+    return MAKING_SHORT[drafter.kind]
 
 
 def _build_context(chart: Chart, facts: VisitFacts, note: ApprovedNote, site: EhrSite) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fhir.resources.R4B.provenance import Provenance
 from gateway import __version__
 from gateway.ehr.chart import Chart
 from gateway.filing.document import AI_LABEL, refer_to_clinician, write_instant
-from gateway.filing.text import VisitFacts
+from gateway.filing.text import VisitFacts, is_made_with_ai, name_source
 from gateway.note.review import ApprovedNote
 
 PARTICIPANT_TYPES = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -25,6 +25,9 @@ AI_DEVICE = {
     ],
     "text": "Artificial intelligence",
 }
+CREATION = {"system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "code": "CREATE", "display": "create"}
+# What the software and the clinician were to the words. A composer is the author's own tool and adds none.
+PARTS = {"model": ("author", "verifier"), "outline": ("composer", "author"), "none": ("", "author")}
 ACTIVITIES = {
     "model": "Note drafted by an AI model, reviewed and attested by the clinician",
     "outline": "Note arranged by software, reviewed and attested by the clinician",
@@ -37,22 +40,21 @@ def build_provenance(note: ApprovedNote, chart: Chart, facts: VisitFacts, target
 
     ``labels`` off leaves out the AIAST code, which strict R4 terminology does not know; the words still say it.
     """
-    drafted = note.ai_assisted
-    clinician = _participant("verifier", "Verifier") if drafted else _participant("author", "Author")
+    device_part, clinician_part = PARTS[note.drafter.kind]
     provenance: dict[str, Any] = {
         "resourceType": "Provenance",
         "target": [{"reference": target}],
         "occurredPeriod": {"start": write_instant(facts.started_at), "end": write_instant(note.attested_at)},
         "recorded": write_instant(note.attested_at),
-        "activity": {"text": f"{ACTIVITIES[note.drafter.kind]} ({_count(note)})"},
-        "agent": [{"type": clinician, "who": refer_to_clinician(note, chart)}],
+        "activity": {"coding": [CREATION], "text": f"{ACTIVITIES[note.drafter.kind]} ({_count(note)})"},
+        "agent": [_build_agent(clinician_part, refer_to_clinician(note, chart), chart)],
     }
-    if drafted:
+    if device_part:
         provenance["contained"] = [_build_device(note)]
-        provenance["agent"].insert(0, {"type": _participant("author", "Author"), "who": {"reference": "#drafter"}})
+        provenance["agent"].insert(0, _build_agent(device_part, {"reference": "#drafter"}, chart))
         provenance["entity"] = _build_entities(note, facts)
-        if labels:
-            provenance["reason"] = [{"coding": [AI_LABEL]}]
+    if labels and is_made_with_ai(note.drafter, facts):
+        provenance["reason"] = [{"coding": [AI_LABEL]}]
     Provenance.model_validate(provenance)
     return provenance
 
@@ -64,7 +66,7 @@ def _count(note: ApprovedNote) -> str:
         f"sections: {counts.sections_accepted} accepted, {counts.sections_edited} edited, "
         f"{counts.sections_struck} struck"
     )
-    if not note.ai_assisted:
+    if note.drafter.kind == "none":
         return sections
     statements = f"statements: {counts.shown} shown, {counts.withheld} withheld, {counts.taken} of them taken over"
     return f"{statements}; risk lines: {counts.risk_kept} kept, {counts.risk_struck} struck; {sections}"
@@ -93,11 +95,17 @@ def _build_entities(note: ApprovedNote, facts: VisitFacts) -> list[dict[str, Any
         for name, value in hashes
         if value
     ]
+    # Written before the visit is purged: what it says must be true then and afterwards.
     rested_on = [
-        {"role": "source", "what": {"display": f"{source}, destroyed after filing"}} for source in facts.sources
+        {"role": "source", "what": {"display": f"{name_source(source)}, to be destroyed after filing"}}
+        for source in facts.sources
     ]
     return made_with + rested_on
 
 
-def _participant(code: str, display: str) -> dict[str, Any]:
-    return {"coding": [{"system": PARTICIPANT_TYPES, "code": code, "display": display}]}
+def _build_agent(part: str, who: dict[str, str], chart: Chart) -> dict[str, Any]:
+    """US Core 6.1.0, provenance-1: a Practitioner or a Device acts on behalf of an Organization, the encounter's."""
+    organization = chart.encounter.organization if chart.encounter else ""
+    on_behalf = {"onBehalfOf": {"reference": organization}} if organization else {}
+    coding = {"system": PARTICIPANT_TYPES, "code": part, "display": part.capitalize()}
+    return {"type": {"coding": [coding]}, "who": who, **on_behalf}

@@ -19,6 +19,31 @@ from gateway.proof import Maker
 MAKER = Maker("filing/signature")
 MOST_REPLACEMENTS = 5
 
+# Why it is not known, by the code or its first part; what is not here: the EHR did not answer as it should.
+UNKNOWN_WORDS = {
+    "nobody-may-look": (
+        "Countersign has no access of its own to notes in this EHR, so it can't see whether this one is signed. "
+        "Look for it in the EHR."
+    ),
+    "other-patient": (
+        "The EHR now shows this note in another patient's chart. Tell whoever looks after the EHR at once."
+    ),
+    "status": "What the EHR says of this note does not tell whether it is signed. Look at it in the EHR.",
+    "replaced-again": "The EHR says that this note was replaced again and again. Look at it in the EHR.",
+    "ledger": "The log can't be written, so Countersign does not look whether this note is signed. Tell the operator.",
+}
+UNKNOWN_WORDS |= dict.fromkeys(
+    ("ehr.404", "ehr.410"),
+    "The note is no longer where it was filed: it was signed as another one, or discarded. Look for it in the EHR.",
+)
+UNKNOWN_WORDS |= dict.fromkeys(
+    ("ehr.401", "ehr.403", "ehr.session", "token", "launch", "discovery"),
+    "The EHR does not let Countersign look whether this note is signed. Look for it in the EHR, and tell the operator.",
+)
+UNANSWERED = (
+    "The EHR did not say whether this note is signed; Countersign asks again. If this stays, look for it in the EHR."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SignedNote:
@@ -54,6 +79,11 @@ class NotKnown:
 
     code: str
     seen_at: datetime
+
+    @property
+    def words(self) -> str:
+        """Why, and what to do, for the clinician."""
+        return UNKNOWN_WORDS.get(self.code) or UNKNOWN_WORDS.get(self.code.split(".")[0]) or UNANSWERED
 
 
 SignatureStatus = SignedNote | AwaitingSignature | Withdrawn | NotKnown

@@ -22,6 +22,7 @@ MODALITIES = {"yes": "Telehealth", "no": "In person", "unknown": NOT_RECORDED}
 # FHIR R4, Encounter.status: before these are over, Encounter.period holds a plan.
 NOT_BEGUN = frozenset({"planned", "arrived", "triaged"})
 NOT_OVER = NOT_BEGUN | {"in-progress", "onleave"}
+TYPED_NOTES = "typed notes"
 FINAL_BY = "only the clinician's signature in the record makes it final."
 
 
@@ -30,7 +31,7 @@ class VisitFacts:
     """What the visit itself knows for the note's head and its making.
 
     ``telehealth`` is ``yes``, ``no`` or ``unknown``; ``sources`` are the kinds of material in words (``dictation``,
-    ``typed notes``); ``permits`` are the consents that the way of working rested on; ``zone`` is the practice's, in
+    ``TYPED_NOTES``); ``permits`` are the consents that the way of working rested on; ``zone`` is the practice's, in
     which the head shows times (None: each as the record wrote it).
     """
 
@@ -72,6 +73,15 @@ def compose_head(chart: Chart, facts: VisitFacts) -> tuple[HeadLine, ...]:
     return tuple(lines)
 
 
+def is_made_with_ai(drafter: DrafterInfo, facts: VisitFacts) -> bool:
+    """Whether a model had a part in the words: it wrote them, or heard them for an outline to arrange.
+
+    An outline of what the clinician typed herself is software, not AI (docs/decisions/0005).
+    """
+    heard = any(source != TYPED_NOTES for source in facts.sources)
+    return drafter.kind == "model" or (drafter.kind == "outline" and heard)
+
+
 def describe_making(drafter: DrafterInfo, facts: VisitFacts) -> str:
     """One sentence that says how the note was made; it stands in the note's own words, and stays true once signed."""
     if drafter.kind == "none":
@@ -81,8 +91,13 @@ def describe_making(drafter: DrafterInfo, facts: VisitFacts) -> str:
         if drafter.kind == "model"
         else f"Software without a language model (Countersign {__version__}) arranged this note"
     )
-    material = " and ".join(_name_source(source) for source in facts.sources) or "material"
+    material = " and ".join(name_source(source) for source in facts.sources) or "material"
     return f"{made_by} from the clinician's {material}; the clinician reviewed each section, and {FINAL_BY}"
+
+
+def name_source(source: str) -> str:
+    """A kind of material in words, which say what a model had to do with it."""
+    return "dictation (transcribed by an AI speech model)" if source == "dictation" else source
 
 
 def compose_title(note: ApprovedNote, site_note: Note) -> str:
@@ -144,10 +159,6 @@ def _is_same_person(one: str, other: str, least_words: int) -> bool:
 
 def _words(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", name.casefold()))
-
-
-def _name_source(source: str) -> str:
-    return "dictation (transcribed by an AI speech model)" if source == "dictation" else source
 
 
 def _localise(text: str, zone: tzinfo | None) -> datetime | None:

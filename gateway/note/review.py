@@ -176,11 +176,6 @@ class ApprovedNote:
     def __post_init__(self, maker: Maker) -> None:
         MAKER.check(maker)
 
-    @property
-    def ai_assisted(self) -> bool:
-        """Whether a model had any part in its words."""
-        return self.drafter.kind != "none"
-
 
 def approve_note(review: Review, attested: bool, clinician: str, now: datetime) -> ApprovedNote:
     """Close a review.

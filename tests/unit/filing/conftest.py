@@ -104,6 +104,7 @@ def list_people() -> list[dict[str, Any]]:
         {"resourceType": "Patient", "id": "invented-patient"},
         {"resourceType": "Patient", "id": "other-patient"},
         {"resourceType": "Practitioner", "id": "invented-clinician"},
+        {"resourceType": "Organization", "id": "invented-practice"},
         encounter | {"id": "invented-encounter", "subject": {"reference": "Patient/invented-patient"}},
         encounter | {"id": "other-encounter", "subject": {"reference": "Patient/invented-patient"}},
     ]

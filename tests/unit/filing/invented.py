@@ -42,6 +42,7 @@ ENCOUNTER = EncounterSummary(
     service="",
     location="Linden Street, room 2",
     participants=("Dr. Mara Ellison PsyD",),
+    organization="Organization/invented-practice",
 )
 
 
@@ -123,7 +124,9 @@ def make_note(
 
 VARIETIES: Mapping[str, tuple[str, VisitFacts]] = {
     "dictated": ("model", make_facts("dictation", permitted=(Activity.AI_DRAFTING,))),
-    "typed": ("outline", make_facts("typed notes", permitted=(Activity.AI_DRAFTING,))),
+    "dictated-outline": ("outline", make_facts("dictation", permitted=(Activity.AI_DRAFTING,))),
+    "typed": ("model", make_facts("typed notes", permitted=(Activity.AI_DRAFTING,))),
+    "typed-outline": ("outline", make_facts("typed notes", permitted=(Activity.AI_DRAFTING,))),
     "telehealth": (
         "model",
         make_facts("dictation", "typed notes", telehealth="yes", permitted=(Activity.AI_DRAFTING, Activity.TELEHEALTH)),

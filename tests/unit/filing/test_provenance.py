@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway.filing.provenance import build_provenance
-from tests.unit.filing.invented import VARIETIES, make_chart, make_facts, make_note
+from tests.unit.filing.invented import VARIETIES, make_chart, make_encounter, make_facts, make_note
 
 TARGET = "DocumentReference/7/_history/1"
 
@@ -29,7 +29,7 @@ def roles(provenance) -> list[tuple[str, str]]:
         ),
         (
             "outline",
-            [("author", "#drafter"), ("verifier", "Practitioner/invented-clinician")],
+            [("composer", "#drafter"), ("author", "Practitioner/invented-clinician")],
             "Note arranged by software, reviewed and attested by the clinician (statements: 1 shown, 1 withheld, "
             "0 of them taken over; risk lines: 0 kept, 0 struck; sections: 1 accepted, 2 edited, 1 struck)",
         ),
@@ -44,7 +44,21 @@ def test_it_names_who_wrote_and_who_verified(kind, agents, says) -> None:
     provenance = build(kind)
     assert provenance["target"] == [{"reference": TARGET}]
     assert roles(provenance) == agents
-    assert provenance["activity"] == {"text": says}
+    assert provenance["activity"]["text"] == says
+    assert provenance["activity"]["coding"][0]["code"] == "CREATE"
+
+
+def test_who_acts_acts_for_the_encounter_s_organization() -> None:
+    behalf = {"reference": "Organization/invented-practice"}
+    assert [agent["onBehalfOf"] for agent in build()["agent"]] == [behalf, behalf]
+    for chart in (make_chart(None), make_chart(make_encounter(organization=""))):
+        provenance = build_provenance(make_note(), chart, make_facts("dictation"), TARGET, True)
+        assert not any("onBehalfOf" in agent for agent in provenance["agent"])
+
+
+def test_ai_is_the_reason_where_a_model_had_a_part_in_the_words() -> None:
+    labelled = {name for name, (kind, facts) in VARIETIES.items() if "reason" in build(kind, facts)}
+    assert labelled == {"dictated", "dictated-outline", "typed", "telehealth"}
 
 
 def test_a_model_is_an_ai_device_and_named_by_its_hashes() -> None:
@@ -82,8 +96,8 @@ def test_the_material_is_named_by_its_kind_only() -> None:
         if entity["role"] == "source"
     ]
     assert sources == [
-        {"display": "dictation, destroyed after filing"},
-        {"display": "typed notes, destroyed after filing"},
+        {"display": "dictation (transcribed by an AI speech model), to be destroyed after filing"},
+        {"display": "typed notes, to be destroyed after filing"},
     ]
     for kind, facts in VARIETIES.values():
         written = json.dumps(build(kind, facts))

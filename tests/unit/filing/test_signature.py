@@ -156,6 +156,27 @@ async def test_a_note_that_is_gone_or_never_was_is_not_known_to_be_signed(record
     assert await check(record) == NotKnown("ehr.410", LATER)
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("nobody-may-look", "no access of its own"),
+        ("other-patient", "another patient's chart"),
+        ("status", "does not tell"),
+        ("replaced-again", "again and again"),
+        ("ehr.404", "no longer where it was filed"),
+        ("ehr.403", "does not let"),
+        ("token.invalid_client", "does not let"),
+        ("ledger.unwritable", "log can't be written"),
+        ("ehr.503", "asks again"),
+        ("ehr.no-answer", "asks again"),
+    ],
+)
+def test_each_reason_why_it_is_not_known_has_its_own_words(code, words) -> None:
+    told = NotKnown(code, LATER).words
+    assert words in told
+    assert told.endswith(".")
+
+
 def test_nobody_else_can_say_that_a_note_is_signed() -> None:
     with pytest.raises(ForgedProof):
         SignedNote(Maker("elsewhere"), "DocumentReference/1", "final", LATER)

@@ -77,7 +77,6 @@ def test_approved_note_says_what_was_accepted_and_nothing_withheld(review: Revie
     assert words["data"] == 'The patient slept five hours.\nDictated: "Denies SI."'
     assert words["assessment"] == "Not assessed."
     assert words["plan"] == "Sleep diary until next week."
-    assert note.ai_assisted
     assert (note.counts.shown, note.counts.withheld, note.counts.risk_kept) == (3, 1, 1)
 
 
