@@ -102,6 +102,32 @@ def test_compose_gives_the_gateway_no_rights() -> None:
     assert not gateway.get("privileged")
 
 
+def test_the_gateways_system_calls_leave_a_visit_its_namespaces_and_little_else() -> None:
+    """Docker's default profile would forbid the two namespaces; none at all would leave everything open."""
+    [name] = [
+        option.partition("=")[2] for option in COMPOSE["services"]["gateway"]["security_opt"] if "seccomp" in option
+    ]
+    profile = json.loads((ROOT / name).read_text(encoding="utf-8"))
+    assert profile["defaultAction"] == "SCMP_ACT_ALLOW"
+    assert all(rule["action"] == "SCMP_ACT_ERRNO" for rule in profile["syscalls"])
+
+    def refuses(call: str, first: int = 0) -> bool:
+        rules = [rule for rule in profile["syscalls"] if call in rule["names"]]
+        return any(
+            all(first & each["value"] == each["valueTwo"] and each["index"] == 0 for each in rule.get("args", []))
+            for rule in rules
+        )
+
+    user, network, mounts, processes = 0x1000_0000, 0x4000_0000, 0x2_0000, 0x2000_0000  # linux/sched.h
+    assert not refuses("unshare", user | network)
+    assert refuses("unshare", user | mounts)
+    assert refuses("clone", user | processes)
+    for call in ("mount", "bpf", "ptrace", "process_vm_readv", "perf_event_open", "io_uring_setup", "keyctl", "setns"):
+        assert refuses(call)
+    for call in ("prctl", "pidfd_open", "sendmsg", "recvmsg", "setrlimit", "execve"):
+        assert not refuses(call)
+
+
 def test_compose_starts_the_sandbox_with_flags_that_it_has() -> None:
     from gateway.sandbox.__main__ import _read_arguments
 
