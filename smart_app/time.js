@@ -1,24 +1,25 @@
 // @ts-check
 /** Dates and lengths as clinicians read them: no month that could be a day. */
 
-const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-const MONTH = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric", timeZone: "UTC" });
-const MOMENT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]; // as the gateway's
 
 /**
  * @param {string} date FHIR `date`: `YYYY`, `YYYY-MM` or `YYYY-MM-DD`
  * @returns {string} as given where it is no date
  */
 export function showDate(date) {
-  const parsed = Date.parse(date);
-  if (Number.isNaN(parsed) || /^\d{4}$/.test(date)) return date;
-  return (/^\d{4}-\d{2}$/.test(date) ? MONTH : DATE).format(parsed);
+  const match = /^(\d{4})-(\d{2})(?:-(\d{2}))?$/.exec(date);
+  const month = MONTHS[Number(match?.[2]) - 1];
+  if (match === null || month === undefined || Number.isNaN(Date.parse(date))) return date;
+  return match[3] === undefined ? `${month} ${match[1]}` : `${Number(match[3])} ${month} ${match[1]}`;
 }
 
 /** @param {string} instant ISO 8601 @returns {string} in the browser's zone; as given where it is no instant */
 export function showMoment(instant) {
-  const parsed = Date.parse(instant);
-  return Number.isNaN(parsed) ? instant : MOMENT.format(parsed);
+  const at = new Date(instant);
+  if (Number.isNaN(at.getTime())) return instant;
+  const clock = [at.getHours(), at.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
+  return `${at.getDate()} ${MONTHS[at.getMonth()]} ${at.getFullYear()}, ${clock}`;
 }
 
 /**

@@ -13,9 +13,9 @@ import { words } from "./words.js";
 const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
 const RECEIPT_POLL_MS = 1000;
 const RECEIPT_POLLS = 60;
-const SIGNATURE_POLL_MS = 5000;
+const SIGNATURE_POLL_MS = 2000;
 const SIGNATURE_SLOW_MS = 30000;
-const SIGNATURE_QUICK_POLLS = 100;
+const SIGNATURE_QUICK_POLLS = 150;
 
 /** Fires `view` after each new view and `trouble` when what is in the way changes. */
 export class Visit extends EventTarget {
@@ -147,6 +147,8 @@ export class Visit extends EventTarget {
       return;
     this.view = view;
     this.dispatchEvent(new Event("view"));
+    const gone = old !== null && view.phase === "choosing" ? listTakenBack(old, view) : [];
+    if (gone.length > 0) this.say(words.choosing.takenBack(gone));
   }
 
   /** @param {unknown} error */
@@ -211,4 +213,10 @@ export class Visit extends EventTarget {
     const wait = receipt === null && this.#polls < RECEIPT_POLLS ? RECEIPT_POLL_MS : slow;
     this.#timer = setTimeout(() => void this.read(), wait);
   }
+}
+
+/** @param {View} old @param {View} view @returns {string[]} what the way of working needed and is not permitted now */
+function listTakenBack(old, view) {
+  const needs = view.ways.find(({ id }) => id === old.way)?.needs ?? [];
+  return view.consents.filter(({ activity, permitted }) => !permitted && needs.includes(activity)).map(({ label }) => label);
 }

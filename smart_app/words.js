@@ -39,8 +39,9 @@ export const words = {
     refused: "Not permitted",
     until: "Permitted until",
     restsOn: "Rests on",
+    notCounted: "Read, but not counted",
     nothing: "No Consent resource in the record answers this.",
-    effects: /** @type {Record<string, string>} */ ({ permit: "permits", deny: "refuses", ignored: "not counted" }),
+    effects: /** @type {Record<string, string>} */ ({ permit: "permits", deny: "refuses", unclear: "unclear, so it counts as no" }),
   },
 
   read: {
@@ -74,6 +75,8 @@ export const words = {
       type: "Type rough notes and what you observed. The draft is made from them.",
       write: "Write each section yourself. No model is used.",
     }),
+    takenBack: /** @param {string[]} labels */ (labels) =>
+      `No longer permitted: ${labels.join(", ")}. What was dictated, typed and drafted is destroyed. Choose another way of working.`,
     noUnsigned: /** @param {string} ehr */ (ehr) =>
       `${ehr || "This EHR"} holds no unsigned notes. At the end you get the text to put into its own editor.`,
     drafter: "Drafting:",

@@ -52,21 +52,29 @@ function updateLight(row, consent) {
 }
 
 /** @param {Consent} consent */
-function describeGrounds(consent) {
-  const parts = [make("p", { dir: "auto" }, consent.words)];
-  if (consent.until) parts.push(make("p", {}, `${words.consents.until} ${showMoment(consent.until)}`));
-  if (consent.grounds.length === 0) return consent.words ? parts : [make("p", {}, words.consents.nothing)];
-  const grounds = consent.grounds.map(({ reference, effect, words: said }) =>
-    make(
-      "li",
-      {},
-      make("code", {}, reference),
-      ` ${words.consents.effects[effect] ?? effect}`,
-      said ? ": " : null,
-      said ? make("bdi", {}, said) : null,
-    ),
-  );
-  return [...parts, make("p", { class: "quiet" }, words.consents.restsOn), make("ul", { class: "grounds" }, ...grounds)];
+function describeGrounds({ words: said, until, grounds }) {
+  const parts = said || grounds.length > 0 ? [] : [make("p", {}, words.consents.nothing)];
+  if (said) parts.push(make("p", { dir: "auto" }, showVersion(said)));
+  if (until) parts.push(make("p", {}, `${words.consents.until} ${showMoment(until)}`));
+  const counted = grounds.filter(({ effect }) => effect !== "ignored");
+  const ignored = grounds.filter(({ effect }) => effect === "ignored");
+  return [...parts, ...listGrounds(words.consents.restsOn, counted), ...listGrounds(words.consents.notCounted, ignored)];
+}
+
+/** @param {string} title @param {Consent["grounds"]} grounds */
+function listGrounds(title, grounds) {
+  if (grounds.length === 0) return [];
+  const rows = grounds.map(({ reference, effect, words: said }) => {
+    const own = said.startsWith(reference) ? said.slice(reference.length).trim() : "";
+    const rest = own || [words.consents.effects[effect] ?? effect, said].filter(Boolean).join(": ");
+    return make("li", {}, make("code", {}, showVersion(reference)), " ", make("bdi", {}, showVersion(rest)));
+  });
+  return [make("p", { class: "quiet" }, title), make("ul", { class: "grounds" }, ...rows)];
+}
+
+/** `Consent/1/_history/2` as it is read. @param {string} text */
+function showVersion(text) {
+  return text.replace(/\/_history\/([\w.-]*\w)/g, ", version $1");
 }
 
 customElements.define("consent-lights", ConsentLights);

@@ -41,6 +41,7 @@ export class VisitPage extends HTMLElement {
   #place = make("div", { id: "note", class: "place", tabindex: -1 });
   #bar;
   #cancel;
+  #keysButton = makeButton(words.keys.button, () => this.#keys.toggle(), { class: "quiet-button keys-button", "aria-keyshortcuts": "?" });
   /** @type {Panel | null} */
   #panel = null;
   #panelName = "";
@@ -55,12 +56,7 @@ export class VisitPage extends HTMLElement {
       kind: "danger-quiet",
       onYes: () => void this.#destroy(),
     });
-    const tools = make(
-      "div",
-      { class: "bar-tools" },
-      makeButton(words.keys.button, () => this.#keys.toggle(), { class: "quiet-button keys-button", "aria-keyshortcuts": "?" }),
-      this.#cancel,
-    );
+    const tools = make("div", { class: "bar-tools" }, this.#keysButton, this.#cancel);
     const product = make("p", { class: "product" }, words.product);
     this.#bar = make("header", { class: "bar" }, make("h1", { class: "visually-hidden" }, words.title), this.#strip, make("div", { class: "bar-row" }, product, this.#banner, tools));
   }
@@ -110,7 +106,7 @@ export class VisitPage extends HTMLElement {
     this.#steps.show(view);
     this.#read.show(view);
     this.#trouble.show(this.#visit);
-    this.#cancel.hidden = view.phase === "ended";
+    this.#cancel.hidden = this.#keysButton.hidden = view.phase === "ended";
     this.#showPanel(view.phase, view.way);
     this.#panel?.show(view);
   }

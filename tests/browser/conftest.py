@@ -22,6 +22,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
+    "--test-third-party-cookie-phaseout",
 )
 PATIENCE_MS = 30_000  # whole processes answer here, on machines that do other things too
 SAMPLE = ROOT / "gateway" / "sandbox" / "samples" / "dictation.flac"
@@ -36,9 +37,16 @@ def playwright_driver() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def chromium(playwright_driver: Playwright) -> Iterator[Browser]:
-    """Debian's Chromium, with a microphone that beeps and is always allowed where the frame allows it."""
-    browser = playwright_driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+def chromium(playwright_driver: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Debian's Chromium as it will be: without third-party cookies. Somebody speaks into its microphone, which is
+    allowed where the frame allows it. Its first context is for pages that keep nothing in it."""
+    speech: Path = tmp_path_factory.mktemp("microphone") / "speech.wav"
+    samples, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(speech, samples, rate, subtype="PCM_16")
+    arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={speech}"]
+    browser = playwright_driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    browser.new_context()
+    expect.set_options(timeout=PATIENCE_MS)
     yield browser
     browser.close()
 
@@ -54,17 +62,3 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The sandbox EHR and the gateway, with the outline drafter and a speech model that needs no weights."""
     with run_product(tmp_path_factory.mktemp("product")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def visit_chromium(playwright_driver: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium as it will be: without third-party cookies; somebody speaks into its microphone."""
-    speech: Path = tmp_path_factory.mktemp("microphone") / "speech.wav"
-    samples, rate = soundfile.read(SAMPLE, dtype="int16")
-    soundfile.write(speech, samples, rate, subtype="PCM_16")
-    arguments = [*ARGUMENTS, "--test-third-party-cookie-phaseout", f"--use-file-for-fake-audio-capture={speech}"]
-    browser = playwright_driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield browser
-    expect.set_options(timeout=None)
-    browser.close()

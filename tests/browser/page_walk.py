@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect
 
 from tests.browser.page_server import PageServer, ScriptedVisit
 
 numbers = itertools.count(1)
+WIDE: ViewportSize = {"width": 1280, "height": 860}
 WAV = b"RIFF\x04\x00\x00\x00WAVE"  # all that the page looks at
 
 
@@ -29,14 +30,27 @@ class Watched:
 
 
 @contextmanager
-def open_visit(chromium: Browser, server: PageServer, scene: str, **options: Any) -> Iterator[Watched]:
-    """Open a scene in a fresh browser context; an error on the page, CSP's among them, fails the test."""
+def open_visit(
+    chromium: Browser,
+    server: PageServer,
+    scene: str,
+    *,
+    viewport: ViewportSize = WIDE,
+    frame: str | None = None,
+    permissions: list[str] | None = None,
+    apart: bool = False,
+    expected_errors: bool = False,
+) -> Iterator[Watched]:
+    """Open a scene in a page of its own; an error on the page, CSP's among them, fails the test.
+
+    Args:
+        frame: open it in another site's frame that is allowed this.
+        apart: in a browser context of its own, for a test that changes it; else the browser's first one.
+    """
     visit_id = f"{scene}-{next(numbers)}"
-    frame = options.pop("frame", None)
-    expected_errors = options.pop("expected_errors", False)
-    options.setdefault("viewport", {"width": 1280, "height": 860})
-    context = chromium.new_context(**options)
+    context = chromium.new_context(permissions=permissions) if apart or permissions else chromium.contexts[0]
     page = context.new_page()
+    page.set_viewport_size(viewport)
     watched = Watched(page, server.visit(visit_id))
 
     def note_console(said: ConsoleMessage) -> None:
@@ -54,7 +68,9 @@ def open_visit(chromium: Browser, server: PageServer, scene: str, **options: Any
         if not expected_errors:
             assert watched.errors == []
     finally:
-        context.close()
+        page.close()
+        if context is not chromium.contexts[0]:
+            context.close()
 
 
 def choose(page: Page, way: str) -> None:

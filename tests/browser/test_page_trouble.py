@@ -43,7 +43,7 @@ def test_the_visits_own_problem_is_an_alert(chromium: Browser, page_server: Page
 def test_what_is_typed_while_the_line_is_down_arrives_when_it_is_back(
     chromium: Browser, page_server: PageServer
 ) -> None:
-    with open_visit(chromium, page_server, "plain", expected_errors=True) as at:
+    with open_visit(chromium, page_server, "plain", apart=True, expected_errors=True) as at:
         page = at.page
         choose(page, "Type notes")
         page.context.set_offline(True)

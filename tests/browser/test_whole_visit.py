@@ -5,22 +5,24 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.appearance import ALL_SIZES, FULL, list_faults
 from tests.browser.demo_servers import HEARD, Product, search_files
 from tests.browser.visit_walk import (
     KEPT,
     NOTES,
     NOTHING_KEPT,
     RISK_QUESTION,
+    Watched,
     ask_draft,
     attest_and_file,
     choose_way,
     decide_rest,
     expect_awaiting,
     find_section,
-    list_violations,
     open_by_launch,
     open_in_frame,
     open_in_tab,
+    open_standalone,
     take_picture,
     type_notes,
     watch_page,
@@ -43,8 +45,8 @@ def sign_draft(chart: Page, words: str) -> None:
     expect(chart.locator(".note.draft").filter(has_text=words)).to_have_count(0)
 
 
-def test_a_visit_beside_the_chart_from_launch_to_signature(visit_chromium: Browser, product: Product) -> None:
-    with watch_page(visit_chromium, product) as watched:
+def test_a_visit_beside_the_chart_from_launch_to_signature(chromium: Browser, product: Product) -> None:
+    with watch_page(chromium, product) as watched:
         chart = watched.page
         plain = {"name": "third-party", "value": "1", "url": product.gateway, "secure": True, "sameSite": "None"}
         watched.context.add_cookies([plain])  # type: ignore[list-item]  # a SetCookieParam
@@ -60,12 +62,12 @@ def test_a_visit_beside_the_chart_from_launch_to_signature(visit_chromium: Brows
         place.locator("consent-lights summary", has_text="AI drafting").click()
         expect(place.locator("read-list")).to_contain_text("Read from the EHR")
         take_picture(chart, "chart")
-        assert list_violations(frame) == []
+        assert list_faults(chart, frame, ALL_SIZES) == []
 
         choose_way(place, "Type")
         type_notes(place)
+        assert list_faults(chart, frame, ALL_SIZES) == []
         ask_draft(place)
-        assert list_violations(frame) == []
 
         statement = place.locator("note-section .statement").filter(has_text="sertraline")
         statement.click()
@@ -75,6 +77,8 @@ def test_a_visit_beside_the_chart_from_launch_to_signature(visit_chromium: Brows
         risk = place.locator(".statement.risk")
         expect(risk).to_have_count(1)
         expect(risk.locator(".statement-text")).to_contain_text(f'"{RISK_QUESTION}"')
+
+        assert list_faults(chart, frame, ALL_SIZES) == []
 
         file_button = place.get_by_role("button", name="File as an unsigned note")
         expect(file_button).to_have_attribute("aria-disabled", "true")
@@ -95,8 +99,8 @@ def test_a_visit_beside_the_chart_from_launch_to_signature(visit_chromium: Brows
         expect(place.locator(".receipt")).to_contain_text("Destroyed")
         expect(chart.locator(".note.draft")).to_be_visible()
         take_picture(chart, "filed")
-        assert list_violations(frame) == []
-        assert list_violations(chart) == []
+        assert list_faults(chart, frame, ALL_SIZES) == []
+        assert list_faults(chart, sizes=(FULL,)) == []
 
         text = chart.locator(".note.draft .text").inner_text()
         assert EDITED in text
@@ -105,7 +109,6 @@ def test_a_visit_beside_the_chart_from_launch_to_signature(visit_chromium: Brows
         assert "AI" in text
         sign_draft(chart, "lilac-marker")
         expect(place.get_by_role("heading", name="Signed")).to_be_visible()
-        assert list_violations(chart) == []
 
         cookies = [cookie for cookie in watched.context.cookies() if cookie["name"] != "third-party"]
         assert cookies != []
@@ -118,13 +121,13 @@ def test_a_visit_beside_the_chart_from_launch_to_signature(visit_chromium: Brows
     assert kept == []
 
 
-def test_a_visit_in_a_tab_dictated_into_the_microphone(visit_chromium: Browser, product: Product) -> None:
-    with watch_page(visit_chromium, product) as watched:
+def test_a_visit_in_a_tab_dictated_into_the_microphone(chromium: Browser, product: Product) -> None:
+    with watch_page(chromium, product) as watched:
         page = open_in_tab(watched, "bruno-castellan")
         choose_way(page, "Dictate")
         page.get_by_role("button", name="Start dictating").click()
         expect(page.locator(".strip")).to_contain_text("dictating 0:03")
-        assert list_violations(page) == []
+        assert list_faults(page, sizes=ALL_SIZES) == []
         page.get_by_role("button", name="Stop and transcribe").click()
         lines = page.locator("evidence-lines .line-text")
         expect(lines.first).to_be_visible()
@@ -139,8 +142,8 @@ def test_a_visit_in_a_tab_dictated_into_the_microphone(visit_chromium: Browser, 
         expect(page.locator(".receipt")).to_contain_text("audio")
 
 
-def test_a_visit_beside_the_chart_by_keyboard_alone(visit_chromium: Browser, product: Product) -> None:
-    with watch_page(visit_chromium, product) as watched:
+def test_a_visit_beside_the_chart_by_keyboard_alone(chromium: Browser, product: Product) -> None:
+    with watch_page(chromium, product) as watched:
         chart = watched.page
         chart.goto(f"{product.ehr}/patient/henry-quill")
         press(chart, chart.get_by_role("button", name="Open Countersign"))
@@ -194,8 +197,8 @@ def press(page: Page, target: Locator, key: str = "Tab") -> None:
     page.keyboard.press("Enter")
 
 
-def test_a_reload_in_the_middle_loses_nothing(visit_chromium: Browser, product: Product) -> None:
-    with watch_page(visit_chromium, product) as watched:
+def test_a_reload_in_the_middle_loses_nothing(chromium: Browser, product: Product) -> None:
+    with watch_page(chromium, product) as watched:
         page = open_by_launch(watched, "ada-marlowe")
         choose_way(page, "Type")
         type_notes(page)
@@ -209,7 +212,6 @@ def test_a_reload_in_the_middle_loses_nothing(visit_chromium: Browser, product: 
         plan.get_by_label("Plan, in your words").fill("Keep the sleep diary.")
         plan.get_by_role("button", name="Save the edit").click()
         expect(plan).to_have_attribute("data-decision", "edited")
-        take_picture(page, "review")
         page.reload()
         expect(find_section(page, "Subjective")).to_have_attribute("data-decision", "accepted")
         expect(find_section(page, "Plan").locator(".edited-text")).to_have_text("Keep the sleep diary.")
@@ -217,8 +219,52 @@ def test_a_reload_in_the_middle_loses_nothing(visit_chromium: Browser, product: 
         assert page.evaluate(KEPT) == NOTHING_KEPT
 
 
-def test_stop_and_destroy_leaves_nothing_in_the_chart(visit_chromium: Browser, product: Product) -> None:
-    with watch_page(visit_chromium, product) as watched:
+def test_a_standalone_visit_is_handed_over_where_the_ehr_holds_no_unsigned_notes(
+    chromium: Browser, product: Product
+) -> None:
+    with watch_page(chromium, product, permissions=["clipboard-read", "clipboard-write"]) as watched:
+        page = open_standalone(watched, "Jonas Telford", "Individual psychotherapy")
+        expect(page.locator("patient-banner")).to_contain_text("Jonas Telford")
+        choose_way(page, "Type", "DAP")
+        type_notes(page, "Slept well, with an ochre-marker.", "")
+        ask_draft(page)
+        decide_rest(page)
+        product.arm("oracle", times=None)
+        try:
+            attest_and_file(page)
+            expect(page.get_by_role("heading", name="Put the text into the EHR")).to_be_visible()
+            assert list_faults(page, sizes=ALL_SIZES) == []
+            text = page.get_by_label("The note")
+            expect(text).to_have_value(re.compile("ochre-marker"))
+            page.get_by_role("button", name="Copy the text").click()
+            expect(page.get_by_text("Copied.")).to_be_visible()
+            assert read_clipboard(watched) == text.input_value()
+            confirm = page.get_by_role("button", name="Confirm and destroy the rest")
+            expect(confirm).to_have_attribute("aria-disabled", "true")
+            page.get_by_role("checkbox", name="The text is in the EHR").check()
+            confirm.click()
+            expect(page.get_by_role("heading", name="Handed over")).to_be_visible()
+        finally:
+            product.disarm()
+        expect(page.locator(".receipt")).to_contain_text("Destroyed")
+        assert read_clipboard(watched) == ""
+        page.goto(f"{product.ehr}/patient/jonas-telford")
+        assert "ochre-marker" not in page.content()
+    assert search_files(product.folder, ["ochre-marker"]) == []
+
+
+def read_clipboard(watched: Watched) -> str:
+    """As another program would: the gateway's own pages may not."""
+    other = watched.context.new_page()
+    other.goto(watched.product.ehr)
+    text: str = other.evaluate("navigator.clipboard.readText()")
+    other.close()
+    watched.page.bring_to_front()
+    return text
+
+
+def test_stop_and_destroy_leaves_nothing_in_the_chart(chromium: Browser, product: Product) -> None:
+    with watch_page(chromium, product) as watched:
         page = open_by_launch(watched, "jonas-telford")
         choose_way(page, "Type")
         type_notes(page, "Notes with an amber-marker in them.", "")

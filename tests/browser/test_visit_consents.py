@@ -1,0 +1,125 @@
+"""What each patient of the sandbox permits, as the page says it: what, what not, why, and from which Consent."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.demo_servers import Product
+from tests.browser.visit_walk import choose_way, find_section, find_way, open_by_launch, watch_page
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+TELEHEALTH, RECORDING, DRAFTING = "Telehealth", "Recording the session", "AI drafting"
+TAKEN_BACK = (
+    "No longer permitted: AI drafting. What was dictated, typed and drafted is destroyed. "
+    "Choose another way of working."
+)
+NO_DRAFTING = "Not permitted: there is no consent in force for AI drafting."
+
+
+def read_consent(page: Page, label: str) -> tuple[str, str]:
+    """The answer to one question, and why: as folded open."""
+    light = page.locator("consent-lights details").filter(has=page.get_by_text(label, exact=True))
+    answer = light.locator(".light-answer").inner_text()
+    light.locator("summary").click()
+    why = light.locator(".light-why").inner_text()
+    light.locator("summary").click()
+    return answer, " ".join(why.split())
+
+
+@pytest.mark.parametrize(
+    ("patient", "refused", "why"),
+    [
+        (
+            "bruno-castellan",
+            [RECORDING],
+            "Rests on Consent/bruno-castellan-recording, version 1 says no to recording on ",
+        ),
+        ("clara-nystrom", [TELEHEALTH, RECORDING, DRAFTING], "No consent to AI drafting is on file."),
+        (
+            "dmitri-okoye",
+            [RECORDING, DRAFTING],
+            "Rests on Consent/dmitri-okoye-ai-drafting, version 1 says no to AI drafting on ",
+        ),
+        (
+            "elena-whitcombe",
+            [TELEHEALTH, RECORDING, DRAFTING],
+            "is over (Consent/elena-whitcombe-ai-drafting, version 1). Ask the patient again.",
+        ),
+        (
+            "farid-johansson",
+            [RECORDING, DRAFTING],
+            "took back the yes to AI drafting (Consent/farid-johansson-ai-drafting, version 1).",
+        ),
+        (
+            "grace-abernathy",
+            [TELEHEALTH, RECORDING, DRAFTING],
+            "Rests on Consent/grace-abernathy-form, version 1 permits something that has no code.",
+        ),
+    ],
+)
+def test_what_is_not_permitted_says_why_and_from_which_consent(
+    chromium: Browser, product: Product, patient: str, refused: list[str], why: str
+) -> None:
+    with watch_page(chromium, product) as watched:
+        page = open_by_launch(watched, patient)
+        for label in (TELEHEALTH, RECORDING, DRAFTING):
+            answer, grounds = read_consent(page, label)
+            assert answer == ("Not permitted" if label in refused else "Permitted")
+            assert label in refused or f"Rests on Consent/{patient}-" in grounds
+        assert why in read_consent(page, refused[-1])[1]
+        for name in ("Dictate", "Type"):
+            way = find_way(page, name)
+            expect(way).to_contain_text("Needs consent: AI drafting")
+            if DRAFTING in refused:
+                expect(way.get_by_role("button")).to_be_disabled()
+                expect(way).to_contain_text(NO_DRAFTING)
+            else:
+                expect(way.get_by_role("button")).to_be_enabled()
+        expect(find_way(page, "Write without AI").get_by_role("button")).to_be_enabled()
+
+
+def test_a_video_visit_needs_the_consent_to_telehealth_as_well(chromium: Browser, product: Product) -> None:
+    patient = "jonas-telford"
+    with watch_page(chromium, product) as watched:
+        page = open_by_launch(watched, patient)
+        expect(page.locator("visit-line")).to_contain_text("Telehealth")
+        expect(find_way(page, "Type")).to_contain_text("Needs consent: AI drafting and Telehealth")
+        expect(find_way(page, "Type").get_by_role("button")).to_be_enabled()
+    product.act_in_chart(patient, f"{patient}-telehealth", "revoke")
+    with watch_page(chromium, product) as watched:
+        page = open_by_launch(watched, patient)
+        assert read_consent(page, TELEHEALTH)[0] == "Not permitted"
+        assert read_consent(page, DRAFTING)[0] == "Permitted"
+        expect(find_way(page, "Type").get_by_role("button")).to_be_disabled()
+        expect(find_way(page, "Type")).to_contain_text("Not permitted: there is no consent in force for Telehealth.")
+    product.act_in_chart(patient, "telehealth", "permit")
+    with watch_page(chromium, product) as watched:
+        expect(find_way(open_by_launch(watched, patient), "Type").get_by_role("button")).to_be_enabled()
+
+
+def test_a_patient_who_refused_ai_still_gets_a_note(chromium: Browser, product: Product) -> None:
+    with watch_page(chromium, product) as watched:
+        page = open_by_launch(watched, "dmitri-okoye")
+        page.get_by_role("button", name="Write without AI").click()
+        plan = find_section(page, "Plan")
+        plan.get_by_role("button", name="Edit").click()
+        plan.get_by_label("Plan, in your words").fill("Next session in one week.")
+        plan.get_by_role("button", name="Save the edit").click()
+        expect(plan).to_have_attribute("data-decision", "edited")
+        expect(page.locator("attest-form .made")).to_contain_text("wrote this note without AI")
+
+
+def test_a_consent_taken_back_during_the_visit_drops_the_notes(chromium: Browser, product: Product) -> None:
+    patient = "lena-hartwig"
+    with watch_page(chromium, product) as watched:
+        page = open_by_launch(watched, patient)
+        choose_way(page, "Type")
+        page.get_by_label("Notes", exact=True).fill("Notes with a copper-marker.")
+        expect(page.get_by_text("Kept for this visit")).to_be_visible()
+        product.act_in_chart(patient, f"{patient}-ai-drafting", "revoke")
+        page.get_by_role("button", name="Arrange the note").click()
+        expect(page.get_by_role("heading", name="How do you want to work?")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_text(TAKEN_BACK)
+        expect(find_way(page, "Type").get_by_role("button")).to_be_disabled()
+        assert "copper-marker" not in page.content()
+    product.act_in_chart(patient, "ai-drafting", "permit")
