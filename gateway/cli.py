@@ -127,3 +127,6 @@ def main() -> None:
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(1) from None
+    except OSError as error:
+        print(f"countersign: {error.filename or 'The output'} can't be used ({error.strerror}).", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -61,6 +61,16 @@ class Settings(BaseSettings):
             raise ValueError("must be the root of a host, such as https://notes.example.org")
         return url
 
+    @field_validator("state_dir", "models_dir", "run_dir")
+    @classmethod
+    def _has_a_home(cls, folder: Path | None) -> Path | None:
+        try:
+            if folder is not None:
+                folder.expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"{folder}: there is no such user's home") from error
+        return folder
+
     @cached_property
     def state(self) -> Path:
         return self.state_dir.expanduser()
@@ -77,7 +87,7 @@ def read_settings(config_dir: Path | None = None, **given: object) -> Settings:
         ConfigurationError: a key or a variable is unknown or wrong.
     """
     _refuse_unknown(os.environ)
-    folder = config_dir or Path(os.environ.get(f"{PREFIX}CONFIG_DIR", ROOT / "config"))
+    folder = config_dir or Path(os.environ.get(f"{PREFIX}CONFIG_DIR") or ROOT / "config")
     file = folder / "gateway.toml"
     table = read_table(file) if file.exists() else {}
 

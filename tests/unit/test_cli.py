@@ -1,6 +1,8 @@
 """The command line: help that teaches, and one sentence with a status other than 0 for what goes wrong."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +107,30 @@ def test_a_wrong_word_is_refused_with_where_to_find_help(run: Run, words: list[s
     assert status == 2
     assert "--help" in err
     assert "Error: " in err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["ledger", "show"], ["models", "list"]])
+def test_a_full_disk_under_the_output_is_one_sentence(ledger: Path, words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *words],
+            env={**os.environ, "COUNTERSIGN_STATE_DIR": str(ledger.parent)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "countersign: The output can't be used (No space left on device).\n"
+
+
+def test_an_output_that_nobody_reads_any_more_is_no_failure_to_explain(ledger: Path) -> None:
+    ledger.write_bytes(b"".join(ledger.read_bytes() for _ in range(3000)))
+    command = f"{sys.executable} -m gateway ledger show --file {ledger} | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
 
 
 def test_ctrl_c_is_no_failure_to_explain(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

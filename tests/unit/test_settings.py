@@ -1,11 +1,12 @@
 """Settings from the file and the environment: what is wrong or unknown stops, named with its place."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import ConfigurationError
-from gateway.settings import NO_SETTINGS, PREFIX, Settings, read_settings
+from gateway.settings import NO_SETTINGS, PREFIX, ROOT, Settings, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +90,17 @@ def test_a_file_that_can_not_be_read_is_one_sentence(tmp_path: Path) -> None:
     assert "gateway.toml: can't be read" in refused(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["STATE_DIR", "MODELS_DIR", "RUN_DIR"])
+def test_the_home_of_nobody_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"COUNTERSIGN_{name}", "~nobody-of-that-name/x")
+    assert refused(tmp_path).endswith("~nobody-of-that-name/x: there is no such user's home")
+
+
+def test_an_empty_config_dir_is_the_own_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_CONFIG_DIR", "")
+    assert read_settings().config_dir == ROOT / "config"
+
+
 def test_a_wrong_value_of_the_environment_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_VISIT_HOURS", "never")
     assert "visit_hours (COUNTERSIGN_VISIT_HOURS in the environment): " in refused(tmp_path)
@@ -96,10 +108,6 @@ def test_a_wrong_value_of_the_environment_names_the_variable(tmp_path: Path, mon
 
 def test_the_shipped_file_says_the_defaults() -> None:
     """Each commented-out key of config/gateway.toml, uncommented, changes nothing."""
-    import tomllib
-
-    from gateway.settings import ROOT
-
     text = (ROOT / "config" / "gateway.toml").read_text(encoding="utf-8")
     shown = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line and line.startswith("# "))
     for key, value in tomllib.loads(shown).items():
