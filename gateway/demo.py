@@ -5,6 +5,7 @@ start and at the end; Ctrl-C ends both. The sandbox is another program: it is st
 """
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from gateway.models.installed import find_installed, is_present
 from gateway.settings import ROOT, Settings, read_settings
 
 EHR_PORT, GATEWAY_PORT = 9000, 8000
+SANDBOX_NEEDS = ("jinja2", "python_multipart")  # the extra `sandbox` of pyproject.toml
 DRAFTERS = ("auto", "model", "outline")
 START_SECONDS, STOP_SECONDS = 20.0, 5.0
 STATE = ROOT / "build" / "demo-state"
@@ -37,6 +39,7 @@ def run_demo(announce: Callable[[str], None]) -> None:
         ConfigurationError: a file of ``config/`` or a variable is wrong.
     """
     settings = _read_demo_settings()
+    _require_sandbox()
     _require_ports()  # before anything is pulled, and before another demo's state could be thrown away
     _pull_missing(settings, announce)
     with _throw_away(STATE), _run_sandbox() as sandbox:
@@ -102,6 +105,14 @@ def _read_demo_settings() -> Settings:
             "demo.models", f"{error.public} Or try it without: DRAFTER=outline countersign demo."
         ) from error
     return settings
+
+
+def _require_sandbox() -> None:
+    """Raises:
+    ServeError: the extra that the sandbox needs is not installed.
+    """
+    if not all(importlib.util.find_spec(name) for name in SANDBOX_NEEDS):
+        raise ServeError("demo.sandbox", "The sandbox EHR is not installed: pip install 'countersign[sandbox]'.")
 
 
 def _require_ports() -> None:

@@ -1,6 +1,7 @@
 """What stops the demo before it starts, and what it says of the models; the demo itself runs in the browser tests."""
 
 import socket
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def test_a_used_port_is_said_before_anything_is_touched(
         demo.run_demo(said.append)
     assert caught.value.code == "demo.port"
     assert said == []
+    assert (state / "mark").exists()
+
+
+def test_a_sandbox_that_is_not_installed_says_how_to_install_it(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = tomllib.loads((demo.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    assert {name.split(">")[0].replace("-", "_") for name in extra["sandbox"]} == set(demo.SANDBOX_NEEDS)
+    monkeypatch.setattr(demo, "SANDBOX_NEEDS", ("jinja2", "nowhere_to_be_found"))
+    with pytest.raises(ServeError, match="pip install 'countersign"):
+        demo.run_demo(print)
     assert (state / "mark").exists()
 
 
