@@ -35,10 +35,11 @@ log = logging.getLogger("countersign.broker")
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_REPORT_BYTES = 64 * 1024
-NOT_SENT_ON = frozenset(
+# What a FHIR call says in its head. Nothing else is passed on: some servers take a method or an identity from it.
+SENT_ON = frozenset(
     {
-        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
-        *("transfer-encoding", "upgrade", "host", "cookie", "authorization", "content-length", "expect", "user-agent"),
+        *("accept", "accept-encoding", "accept-language", "cache-control", "content-type"),
+        *("prefer", "if-none-exist", "if-none-match", "if-modified-since"),
     }
 )
 NOT_SENT_BACK = frozenset(
@@ -107,8 +108,8 @@ class Broker:
         self._state = ServerState()
         self.app = Starlette(
             routes=[
-                Route("/fhir", self._pass_call, methods=["GET", "POST", "PUT"]),
-                Route("/fhir/{path:path}", self._pass_call, methods=["GET", "POST", "PUT"]),
+                Route("/fhir", self._pass_call, methods=["GET", "POST"]),
+                Route("/fhir/{path:path}", self._pass_call, methods=["GET", "POST"]),
                 Route("/ledger", self._write_entry, methods=["POST"]),
                 Route("/ended", self._take_report, methods=["POST"]),
             ],
@@ -176,12 +177,13 @@ class Broker:
             raise VisitError("broker.early", "The visit is not open yet. Open Countersign again from the EHR.")
         path = request.scope["raw_path"].decode("latin-1").removeprefix("/fhir").removeprefix("/")
         query = request.scope["query_string"].decode("latin-1")
-        call = judge_call(request.method, path, query, session.patient_id, self._base)
+        condition = request.headers.get("if-none-exist")
+        call = judge_call(request.method, path, query, session.patient_id, self._base, condition)
         if isinstance(call, Refused):
             self._ledger.owe(self.entry("front:fhir:refused", call.code))
             log.error("broker.refused visit=%s code=%s", self._visit_id, call.code)
             return _say("broker.refused", "This visit may not ask the EHR for that.", 403)
-        body = await _read_body(request, MAX_BODY_BYTES) if call.action in ("create", "update") else None
+        body = await _read_body(request, MAX_BODY_BYTES) if call.action == "create" else None
         token = await session.access.take_token()
         await self._ledger.append(self.entry(f"front:fhir:{call.action}", type=call.type))
         response = await self._send(call, query, request, body, token)
@@ -198,7 +200,7 @@ class Broker:
         VisitError: it was certainly not sent (503), or nobody knows what became of it (504).
         """
         url = f"{self._base}/{call.path}".rstrip("/") + (f"?{query}" if query else "")
-        headers = [(name, value) for name, value in request.headers.items() if name not in NOT_SENT_ON]
+        headers = [(name, value) for name, value in request.headers.items() if name in SENT_ON]
         headers.append(("authorization", f"Bearer {token}"))
         timeout = httpx.Timeout(self._site.timeout_seconds)
         outgoing = self._http.build_request(request.method, url, headers=headers, content=body, timeout=timeout)

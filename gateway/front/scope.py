@@ -1,7 +1,8 @@
-"""What a visit may ask of its EHR: decided from the method, the path and the query alone, before anything is sent.
+"""What a visit may ask of its EHR: decided from the method, the path, the query and one header, before it is sent.
 
-A read names one resource; a search names this visit's patient; a write makes or changes one resource of the few
-kinds that the gateway writes. Whether what comes back is this patient's, the visit checks itself (``ehr/chart``).
+A read names one resource of the few kinds that a visit reads; a search names this visit's patient, and nothing in
+it may bring in more than matches; a write creates a note or its Provenance. Whether what comes back is this
+patient's, the visit checks itself (``ehr/chart``); what it writes, nobody checks here: bodies are not looked at.
 """
 
 import re
@@ -9,15 +10,24 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qsl
 
-Action = Literal["read", "search", "capability", "create", "update"]
+Action = Literal["read", "search", "capability", "create"]
 
-WRITABLE = frozenset({"DocumentReference", "Provenance", "Consent", "Device", "AuditEvent", "Binary"})
-TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
-ID = re.compile(r"(?!\.+(/|$))[A-Za-z0-9\-._]{1,128}")
+READABLE = frozenset(
+    {"Patient", "Encounter", "Consent", "Practitioner", "PractitionerRole", "DocumentReference", "Binary"}
+)
+OF_PATIENT = frozenset({"Encounter", "Consent", "DocumentReference"})  # searched by patient
+WRITABLE = frozenset({"DocumentReference", "Provenance"})
+ID = re.compile(r"(?!\.+$|_)[A-Za-z0-9\-._]{1,128}")
+# FHIR R4 search, 3.1.1: each of these names the patient; the modifier says the type, as the value may too.
 PATIENT_PARAMETERS = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
-PAGES = "_getpages"  # HAPI's own links to the next page carry nothing but this
-# A search by these names no patient, but one resource; what refers to a patient is asked for by patient.
-BY_ID = "_id"
+# Each further parameter narrows a search (3.1.1.2: AND), but not those that add resources, reach through a reference
+# (a dot or a modifier in the name), or ask in a language of their own.
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}")
+WIDENING = frozenset({"_include", "_revinclude", "_contained", "_containedtype", "_has", "_filter", "_query", "_type"})
+PAGES = "_getpages"  # HAPI's own links to the next page carry this, and how to show it
+SHOWING = frozenset({"_format", "_pretty", "_count", "_summary", "_elements", "_total"})
+ROLE_SEARCH = frozenset({("_include", "PractitionerRole:practitioner")})
+CONDITION = re.compile(r"identifier=[^&;]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,49 +46,70 @@ class Refused:
     code: str
 
 
-def judge_call(method: str, path: str, query: str, patient_id: str, ehr_base: str) -> Call | Refused:
+def judge_call(
+    method: str, path: str, query: str, patient_id: str, ehr_base: str, condition: str | None = None
+) -> Call | Refused:
     """Decide one call.
 
     Args:
         path: below the base, undecoded, without a leading slash.
         query: undecoded.
+        condition: the header If-None-Exist, a search of its own.
     """
-    steps = path.split("/") if path else []
-    if any(not (TYPE.fullmatch(step) or ID.fullmatch(step) or step == "_history") for step in steps):
-        return Refused("path")
-    match method, steps:
+    if ";" in query:  # some servers end a parameter here too
+        return Refused("query")
+    values = parse_qsl(query, keep_blank_values=True)
+    only_showing = all(name in SHOWING for name, _ in values)
+    match method, path.split("/") if path else []:
         case "GET", ["metadata"]:
-            return Call("capability", "CapabilityStatement", path)
+            return Call("capability", "CapabilityStatement", path) if only_showing else Refused("query")
         case "GET", []:
-            names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
-            return Call("search", "", path) if PAGES in names else Refused("base")
-        case "GET", [type_] if TYPE.fullmatch(type_):
-            return _judge_search(type_, query, patient_id, ehr_base)
-        case "GET", [type_, _, *rest] if TYPE.fullmatch(type_) and _is_version(rest):
-            if type_ == "Patient" and steps[1] != patient_id:
+            return Call("search", "", path) if _asks_for_page(values) else Refused("base")
+        case "GET", [type_] if type_ in READABLE:
+            return _judge_search(type_, values, patient_id, ehr_base)
+        case "GET", [type_, id_, *version] if type_ in READABLE and ID.fullmatch(id_) and _is_version(version):
+            if type_ == "Patient" and id_ != patient_id:
                 return Refused("other-patient")
-            return Call("read", type_, path)
-        case "POST", [type_]:
-            return Call("create", type_, path) if type_ in WRITABLE and not query else Refused("write")
-        case "PUT", [type_, _]:
-            return Call("update", type_, path) if type_ in WRITABLE and not query else Refused("write")
+            return Call("read", type_, path) if only_showing else Refused("query")
+        case "POST", [type_] if type_ in WRITABLE and not query:
+            if condition is not None and not CONDITION.fullmatch(condition):
+                return Refused("condition")
+            return Call("create", type_, path)
         case _:
             return Refused("call")
 
 
 def _is_version(rest: list[str]) -> bool:
-    return rest == [] or (rest[0] == "_history" and len(rest) <= 2)
+    match rest:
+        case [] | ["_history"]:
+            return True
+        case ["_history", version]:
+            return ID.fullmatch(version) is not None
+        case _:
+            return False
 
 
-def _judge_search(type_: str, query: str, patient_id: str, ehr_base: str) -> Call | Refused:
+def _asks_for_page(values: list[tuple[str, str]]) -> bool:
+    names = {name for name, _ in values}
+    return PAGES in names and all(name.startswith(PAGES) or name in SHOWING | {"_bundletype"} for name in names)
+
+
+def _judge_search(type_: str, values: list[tuple[str, str]], patient_id: str, ehr_base: str) -> Call | Refused:
+    if type_ == "PractitionerRole":  # of nobody's record; the one resource with its practitioner
+        ids = [value for name, value in values if name == "_id"]
+        others = {pair for pair in values if pair[0] != "_id" and pair[0] not in SHOWING}
+        fits = len(ids) == 1 and ID.fullmatch(ids[0]) and others <= ROLE_SEARCH
+        return Call("search", type_, type_) if fits else Refused("query")
+    if type_ not in OF_PATIENT | {"Patient"}:
+        return Refused("call")
     own = {patient_id, f"Patient/{patient_id}", f"{ehr_base.rstrip('/')}/Patient/{patient_id}"}
-    values = parse_qsl(query, keep_blank_values=True)
-    named = [value for name, value in values if name in PATIENT_PARAMETERS]
-    ids = [value for name, value in values if name == BY_ID]
-    if type_ == "Patient":
-        named = ids
+    naming = PATIENT_PARAMETERS if type_ in OF_PATIENT else frozenset({"_id"})
+    named = [value for name, value in values if name in naming]
+    rest = [name for name, _ in values if name not in naming]
     if any(value not in own for value in named):
         return Refused("other-patient")
-    if not named and (not ids or any("," in value for value in ids)):
+    if not named:
         return Refused("no-patient")
+    if any(not PLAIN.fullmatch(name) or name.lower() in WIDENING for name in rest):
+        return Refused("query")
     return Call("search", type_, type_)

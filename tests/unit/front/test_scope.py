@@ -5,8 +5,8 @@ from gateway.front.scope import Call, Refused, judge_call
 BASE = "https://ehr.example.org/fhir"
 
 
-def judge(method, path, query=""):
-    return judge_call(method, path, query, "p1", BASE)
+def judge(method, path, query="", condition=None):
+    return judge_call(method, path, query, "p1", BASE, condition)
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,13 @@ def judge(method, path, query=""):
         ("GET", "Encounter", "subject:Patient=p1&status=in-progress,arrived", "search"),
         ("GET", "PractitionerRole", "_id=7&_include=PractitionerRole:practitioner", "search"),
         ("GET", "", "_getpages=abc&_getpagesoffset=20", "search"),
+        ("GET", "", "_getpages=abc&_getpagesoffset=20&_count=20&_pretty=true&_bundletype=searchset", "search"),
+        ("GET", "DocumentReference", "patient=p1&identifier=https%3A%2F%2Fx%7Curn%3Auuid%3A1", "search"),
+        ("GET", "DocumentReference", "patient=p1&relatesto=DocumentReference%2F7&_sort=-_lastUpdated", "search"),
+        ("GET", "Consent", "patient=p1&_count=20&_offset=20&page=2", "search"),
+        ("GET", "Binary/7", "", "read"),
         ("POST", "DocumentReference", "", "create"),
-        ("PUT", "DocumentReference/7", "", "update"),
+        ("POST", "Provenance", "", "create"),
     ],
 )
 def test_passes_what_a_visit_needs(method, path, query, action):
@@ -63,9 +68,76 @@ def test_passes_what_a_visit_needs(method, path, query, action):
         ("POST", "Patient", ""),
         ("PUT", "Patient/p1", ""),
         ("PUT", "DocumentReference", "identifier=x"),
+        ("PUT", "DocumentReference/7", ""),
+        ("POST", "Consent", ""),
+        ("POST", "DocumentReference", "_format=json"),
+        ("POST", "DocumentReference/7", ""),
+        ("POST", "DocumentReference/_search", ""),
+        # every patient's, by a history of the type
+        ("GET", "Encounter/_history", ""),
+        ("GET", "DocumentReference/_history", ""),
+        ("GET", "DocumentReference/_history/1", ""),
+        ("GET", "_history", ""),
+        ("GET", "DocumentReference/7/_history/..", ""),
+        ("GET", "DocumentReference/7/_history/1/2", ""),
+        # kinds that no visit reads, and spellings that a lenient server may take for one
+        ("GET", "Observation/1", ""),
+        ("GET", "Condition", "patient=p1"),
+        ("GET", "PATIENT/p2", ""),
+        ("GET", "patient/p2", ""),
+        ("GET", "Patient%00/p2", ""),
+        ("GET", "Patient/p2;x", ""),
+        ("GET", "Patient/p1%2F..%2Fp2", ""),
+        ("GET", "Patient/...", ""),
+        # what brings in more than matches, or asks through a reference
+        ("GET", "Patient", "_id=p1&_revinclude=Observation:subject"),
+        ("GET", "Patient", "_id=p1&_RevInclude=Observation:subject"),
+        ("GET", "Patient", "_id=p1&_revinclude:iterate=*"),
+        ("GET", "Consent", "patient=p1&_include=Consent:actor"),
+        ("GET", "Consent", "patient=p1&_include:iterate=*"),
+        ("GET", "Consent", "patient=p1&_has:Provenance:target:agent=1"),
+        ("GET", "Consent", "patient=p1&patient.name=Miller"),
+        ("GET", "Consent", "patient=p1&subject:identifier=x"),
+        ("GET", "Consent", "patient:not=p1"),
+        ("GET", "Consent", "patient:missing=true"),
+        ("GET", "Consent", "patient=p1&_filter=patient%20eq%20p2"),
+        ("GET", "Consent", "patient=p1&_query=all"),
+        ("GET", "Encounter", "_id=e2"),
+        ("GET", "DocumentReference", "_id=7&_revinclude=Provenance:target"),
+        ("GET", "PractitionerRole", "_id=7&_revinclude=Encounter:participant"),
+        ("GET", "PractitionerRole", "_id=7&_include=*"),
+        ("GET", "PractitionerRole", "_id=7,8"),
+        ("GET", "PractitionerRole", "practitioner=42"),
+        ("GET", "Practitioner", "name=Ellison"),
+        ("GET", "Encounter/e1", "_include=Encounter:subject"),
+        ("GET", "metadata", "mode=full&x=y"),
+        # another patient by another spelling of the query
+        ("GET", "Consent", "patient=p1;patient=p2"),
+        ("GET", "Consent", "status=a;patient=p2&patient=p1"),
+        ("GET", "Consent", "pati%65nt=p2"),
+        ("GET", "Consent", "patient=p1&subject=Patient/p2"),
+        ("GET", "Consent", "patient=p1%2Cp2"),
+        ("GET", "Consent", "patient=p1%00"),
+        ("GET", "Consent", "patient="),
+        ("GET", "Consent", "Patient=p1"),
+        ("GET", "", "_getpages=abc&_type=Patient"),
+        ("GET", "", "_getpages=abc&patient=p2"),
         ("DELETE", "DocumentReference/7", ""),
         ("PATCH", "DocumentReference/7", ""),
     ],
 )
 def test_refuses_everything_else(method, path, query):
     assert isinstance(judge(method, path, query), Refused)
+
+
+@pytest.mark.parametrize("condition", ["identifier=https%3A%2F%2Fx%7Curn%3Auuid%3A1", None])
+def test_a_conditional_create_names_the_note_alone(condition):
+    assert isinstance(judge("POST", "DocumentReference", condition=condition), Call)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["", "patient=p2", "identifier=x&patient=p2", "identifier=x;patient=p2", "identifier:of-type=x", "_id=7"],
+)
+def test_a_conditional_create_is_no_search_for_anything_else(condition):
+    assert judge("POST", "DocumentReference", condition=condition) == Refused("condition")
