@@ -112,6 +112,7 @@ def compose_front(settings: Settings, run_dir: Path) -> FastAPI:
         visit_hours=settings.visit_hours,
         ended_minutes=retention.ended_minutes,
         watch_days=retention.watch_days,
+        row_days=retention.row_days,
     )
     visits = Visits(rooms, signatures)
 

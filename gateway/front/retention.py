@@ -15,6 +15,9 @@ class Retention(BaseModel):
     launch_minutes: float = Field(10, gt=0, le=60, description="a launch that did not come back from the EHR by then")
     ended_minutes: float = Field(60, gt=0, le=1440, description="the page of an ended visit shows its receipt so long")
     watch_days: float = Field(14, gt=0, le=90, description="a filed note's reference, while nobody signs the note")
+    row_days: float = Field(
+        30, gt=0, le=365, description="the row of an ended visit (times, process, outcome; nobody's data)"
+    )
     watch_seconds: float = Field(
         20, ge=0.2, le=86400, description="between two looks at a note that awaits its signature"
     )

@@ -29,15 +29,18 @@ from gateway.front.watching import SignatureDesk, SignatureNews
 from gateway.ledger.entry import Entry
 from gateway.ledger.log import Ledger
 from gateway.store.database import Awaiting, Database
-from gateway.visit.purge import PurgeReceipt, purge_visit, remove_leftovers
+from gateway.visit.purge import PurgeReceipt, Settled, purge_visit, remove_leftovers
 
 log = logging.getLogger("countersign.visits")
 
 EXPIRE_SECONDS = 10.0  # for a visit that is told its time is over
 ANSWER_SECONDS = 1.0  # for the answers that are on their way when a visit says it has ended
+SWEEP_SECONDS = 3600.0
 LOST, STOPPED, EXPIRED = "lost", "stopped", "expired"
 
 
+ACCESS = "the visit's access to the EHR (tokens)"
+REFERENCE = "the filed note's reference and the patient's id at the EHR, encrypted in the gateway's database"
 OVER = "This visit is over. Open Countersign again from the EHR."
 OTHER_USER = (
     "Another clinician has this visit open in Countersign. It can be opened again once it is filed or stopped there."
@@ -56,6 +59,7 @@ class Rooms:
     visit_hours: float
     ended_minutes: float
     watch_days: float
+    row_days: float
 
 
 @dataclass(slots=True)
@@ -233,6 +237,20 @@ class Visits:
             rooms.ledger.owe(Entry("front:visit:purge", LOST, visit=row.id, site=row.site))
             log.info("visit.lost visit=%s pid=%d", row.id, row.pid)
         remove_leftovers(rooms.run_dir)
+        self._spawn(self._delete_old_rows())
+
+    async def _delete_old_rows(self) -> None:
+        """Now and every hour: the rows of visits that ended long ago."""
+        rooms = self._rooms
+        while True:
+            try:
+                before = rooms.clock() - timedelta(days=rooms.row_days)
+                deleted = await asyncio.to_thread(rooms.database.delete_ended_visits, before)
+                if deleted:
+                    rooms.ledger.owe(Entry("front:rows:delete", codes={"rows": deleted}))
+            except Exception as error:  # noqa: BLE001 - tried again in an hour
+                log.error("visit.rows.failed error=%s", type(error).__name__)
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def _keep_watch(self, held: HeldVisit) -> None:
         """One visit from its fork to its purge, and until its page is forgotten."""
@@ -248,7 +266,6 @@ class Visits:
         report = held.report or EndReport(outcome=LOST)
         await held.relay.let_answers_out(ANSWER_SECONDS)
         await self._purge(held, report)
-        await self._follow_signature(held, report)
         if held.is_open:
             await asyncio.sleep(self._rooms.ended_minutes * 60)
         self._held.pop(held.id, None)
@@ -260,10 +277,12 @@ class Visits:
         held.relay.close()
         held.broker.close()
         status = held.process.read_exit_status() if held.process.ended.is_set() else None
+        settling = asyncio.create_task(self._settle(held, report))
         try:
             held.receipt = await purge_visit(
                 held.process.give_up(held.opened_at),
                 report.outcome,
+                settling,
                 document=report.document,
                 destroyed=report.destroyed,
                 clock=rooms.clock,
@@ -272,6 +291,7 @@ class Visits:
         except VisitError as error:
             entry = replace(entry, event="front:visit:purge-failed")
             log.error("visit.purge.failed %s", error.detail)
+            await settling
         rooms.ledger.owe(entry)
         try:
             await asyncio.to_thread(rooms.database.close_visit, held.id, report.outcome)
@@ -279,18 +299,24 @@ class Visits:
             log.error("visit.row.failed visit=%s error=%s", held.id, type(error).__name__)
         held.gone.set()
 
-    async def _follow_signature(self, held: HeldVisit, report: EndReport) -> None:
-        """Give a filed note to the watch; the session's tokens go with it or are forgotten now."""
+    async def _settle(self, held: HeldVisit, report: EndReport) -> Settled:
+        """Let go of the session's tokens, or give them and a filed note's reference to the watch."""
         session, held.session = held.session, None
         if session is None:
-            return
+            return Settled()
         if not report.document:
             session.access.forget()
-            return
+            return Settled(destroyed=(ACCESS,))
         now = self._rooms.clock()
         deadline = now + timedelta(days=self._rooms.watch_days)
         note = Awaiting(held.id, held.site.id, report.document, session.patient_id, now, deadline)
-        held.news = await self._signatures.follow(note, session.access)
+        watched = await self._signatures.follow(note, session.access)
+        held.news = watched.news
+        until = f"until the signature is seen, at most until {watched.until:%Y-%m-%d %H:%M} UTC"
+        kept = [f"{REFERENCE}, {until}; then deleted"] if watched.keeps_reference else []
+        if watched.keeps_access:
+            kept.append(f"{ACCESS}, in the gateway's memory, to look for the signature, {until}; then destroyed")
+        return Settled(() if watched.keeps_access else (ACCESS,), tuple(kept))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)

@@ -2,7 +2,8 @@
 
 In: references to filed notes, kept sealed across restarts. Out: for each, the latest news in the page's words. Each
 look is a read, so it has its ledger entry first. Who looks: the site's Backend Services client, else the session's
-own tokens where their scopes are the user's; nobody otherwise, and then the answer is *unknown*, not *unsigned*.
+own tokens where their scopes are the user's; nobody otherwise, and then the answer is *unknown*, not *unsigned*, and
+nothing is kept. At the end of a watch the reference and the tokens are destroyed, and the ledger says so.
 """
 
 import asyncio
@@ -41,6 +42,10 @@ class SignatureWatch(Protocol):
         """Whether the session's own tokens are kept to look with."""
         ...
 
+    def may_look(self, note: Awaiting, access: Access | None) -> bool:
+        """Whether anybody may look at all, with ``access`` or without."""
+        ...
+
     async def look(self, note: Awaiting, access: Access | None) -> SignatureStatus:
         """Look once.
 
@@ -67,6 +72,9 @@ class EhrWatch:
 
     def wants_session(self, note: Awaiting, access: Access) -> bool:
         return note.site not in self._backends and isinstance(access, SessionAccess) and access.is_user_level()
+
+    def may_look(self, note: Awaiting, access: Access | None) -> bool:
+        return note.site in self._sites and (note.site in self._backends or access is not None)
 
     async def look(self, note: Awaiting, access: Access | None) -> SignatureStatus:
         site, allowed = self._sites.get(note.site), self._backends.get(note.site, access)
@@ -103,6 +111,16 @@ class SignatureNews:
             self.changed = asyncio.Event()
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a watch holds from now on, until it sees the signature or ``until``."""
+
+    news: SignatureNews
+    until: datetime
+    keeps_reference: bool  # sealed in the database
+    keeps_access: bool
+
+
 def word_status(status: SignatureStatus) -> tuple[str, str, bool]:
     """The page's status and words, and whether that is the end of it."""
     match status:
@@ -122,14 +140,14 @@ class SignatureDesk:
     """One task for each note that awaits its signature.
 
     Args:
-        watch: looks at one note; None: nobody may, every note's signature is unknown.
+        watch: looks at one note, where anybody may.
     """
 
     def __init__(
         self,
         database: Database,
         ledger: Ledger,
-        watch: SignatureWatch | None,
+        watch: SignatureWatch,
         *,
         watch_seconds: float,
         clock: Callable[[], datetime],
@@ -142,25 +160,37 @@ class SignatureDesk:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def resume(self) -> int:
-        """Go on with what an earlier front had not seen signed; how many notes that is."""
-        await asyncio.to_thread(self._database.forget_overdue, self._clock())
-        notes = await asyncio.to_thread(self._database.list_awaiting)
-        for note in notes:
-            self._spawn(note, SignatureNews(), None)
-        return len(notes)
+        """Go on with what an earlier front had not seen signed; how many notes that is.
 
-    async def follow(self, note: Awaiting, access: Access) -> SignatureNews:
-        """Watch a note that was filed just now; its tokens are forgotten when the watch ends."""
+        That front's tokens are gone with it: where no backend client may look, the reference goes too.
+        """
+        now = self._clock()
+        for note in await asyncio.to_thread(self._database.list_awaiting):
+            if note.deadline <= now or not self._watch.may_look(note, None):
+                await self._forget(note, "deadline" if note.deadline <= now else "nobody-may-look")
+            else:
+                self._spawn(note, SignatureNews(), None)
+        await asyncio.to_thread(self._database.forget_overdue, now)  # what could not be unsealed is among them
+        return len(self._tasks)
+
+    async def follow(self, note: Awaiting, access: Access) -> Watched:
+        """Watch a note that was filed just now; what the watch does not need is destroyed here."""
+        news = SignatureNews(seen_at=note.filed_at)
+        kept = access if self._watch.wants_session(note, access) else None
+        if kept is None:
+            access.forget()
+        if not self._watch.may_look(note, kept):
+            word, words, _ = word_status(NotKnown("nobody-may-look", note.filed_at))
+            news.tell(word, words, note.filed_at)
+            return Watched(news, note.filed_at, keeps_reference=False, keeps_access=False)
+        is_sealed = True
         try:
             await asyncio.to_thread(self._database.keep_awaiting, note)
         except Exception as error:  # noqa: BLE001 - the note is in the record; only the watch would not outlive us
             log.error("signature.keep.failed visit=%s error=%s", note.visit, type(error).__name__)
-        news = SignatureNews(seen_at=note.filed_at)
-        kept = access if self._watch is not None and self._watch.wants_session(note, access) else None
-        if kept is None:
-            access.forget()
+            is_sealed = False
         self._spawn(note, news, kept)
-        return news
+        return Watched(news, note.deadline, keeps_reference=is_sealed, keeps_access=kept is not None)
 
     async def stop(self) -> None:
         for task in list(self._tasks):
@@ -173,25 +203,34 @@ class SignatureDesk:
         task.add_done_callback(self._tasks.discard)
 
     async def _follow(self, note: Awaiting, news: SignatureNews, access: Access | None) -> None:
+        seen: str | None = None
         try:
-            while self._clock() < note.deadline:
-                if await self._look(note, news, access):
-                    break
-                await asyncio.sleep(self._watch_seconds)
-            await asyncio.to_thread(self._database.forget_awaiting, note.visit)
+            while self._clock() < note.deadline and seen is None:
+                seen = await self._look(note, news, access)
+                if seen is None:
+                    left_seconds = (note.deadline - self._clock()).total_seconds()
+                    await asyncio.sleep(max(0.0, min(self._watch_seconds, left_seconds)))
         finally:
             if access is not None:
                 access.forget()
+        await self._forget(note, seen or "deadline")
 
-    async def _look(self, note: Awaiting, news: SignatureNews, access: Access | None) -> bool:
-        """One look; whether it is the end of the watch."""
+    async def _forget(self, note: Awaiting, why: str) -> None:
+        """The end of a watch: nothing of the note is held here any more."""
         try:
-            if self._watch is None:
-                status: SignatureStatus = NotKnown("nobody-may-look", self._clock())
-            else:
-                entry = Entry("front:signature:read", visit=note.visit, site=note.site, patient=note.patient_id)
-                await self._ledger.append(entry)
-                status = await self._watch.look(note, access)
+            await asyncio.to_thread(self._database.forget_awaiting, note.visit)
+        except Exception as error:  # noqa: BLE001 - the next start forgets it
+            log.error("signature.forget.failed visit=%s error=%s", note.visit, type(error).__name__)
+            return
+        self._ledger.owe(Entry("front:signature:forget", why, visit=note.visit, site=note.site))
+
+    async def _look(self, note: Awaiting, news: SignatureNews, access: Access | None) -> str | None:
+        """One look; what was seen, where that is the end of the watch."""
+        status: SignatureStatus
+        try:
+            entry = Entry("front:signature:read", visit=note.visit, site=note.site, patient=note.patient_id)
+            await self._ledger.append(entry)
+            status = await self._watch.look(note, access)
         except CountersignError as error:
             log.error("signature.look.failed visit=%s code=%s", note.visit, error.code)
             status = NotKnown(error.code, self._clock())
@@ -200,4 +239,4 @@ class SignatureDesk:
         if is_end:
             log.info("signature.seen visit=%s status=%s", note.visit, word)
             self._ledger.owe(Entry("front:signature:seen", word, visit=note.visit, site=note.site))
-        return is_end
+        return word if is_end else None

@@ -57,6 +57,16 @@ class Database:
                 row.status, row.outcome, row.ended_at = VisitStatus.ENDED, outcome, self._clock()
                 session.commit()
 
+    def delete_ended_visits(self, before: datetime) -> int:
+        """Delete the rows of visits that ended before then; how many."""
+        with Session(self._engine) as session:
+            old = (col(VisitRow.status) == VisitStatus.ENDED) & (col(VisitRow.ended_at) < before)
+            rows = session.exec(select(VisitRow).where(old)).all()
+            for row in rows:
+                session.delete(row)
+            session.commit()
+            return len(rows)
+
     def find_visit(self, visit: str) -> VisitRow | None:
         with Session(self._engine) as session:
             return session.get(VisitRow, visit)

@@ -1,14 +1,14 @@
 """Purging a visit, seen from outside it: its process ends, its sockets go, and a receipt says what proves it.
 
-In: what of a visit exists outside its own memory. Out: ``PurgeReceipt``. It never waits for anything but the
-process's end, and for that not long: what does not leave by itself is killed.
+In: what of a visit exists outside its own memory. Out: ``PurgeReceipt``, which names what is kept as well. Ending the
+process waits for nothing, and for its end not long: what does not leave by itself is killed.
 """
 
 import asyncio
 import os
 import select
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,8 +43,18 @@ class Remains:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of what the front held of a visit: its access to the EHR, a filed note's reference."""
+
+    destroyed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PurgeReceipt:
     """A visit that is gone: what was destroyed, when, and what proves it. No patient data.
+
+    ``kept`` says what outlives the visit, where, in which form and until when; empty: nothing does.
 
     ``outcome`` is the visit's own (``filed``, ``cancelled`` …), or ``lost`` or ``stopped`` where it ended otherwise;
     ``document`` is the filed note's relative reference.
@@ -56,6 +66,7 @@ class PurgeReceipt:
     opened_at: datetime
     ended_at: datetime
     destroyed: tuple[str, ...]
+    kept: tuple[str, ...]
     proof: tuple[str, ...]
     document: str | None
 
@@ -70,6 +81,7 @@ class PurgeReceipt:
             "opened_at": self.opened_at.isoformat(),
             "ended_at": self.ended_at.isoformat(),
             "destroyed": list(self.destroyed),
+            "kept": list(self.kept),
             "proof": list(self.proof),
             "document": self.document,
         }
@@ -78,6 +90,7 @@ class PurgeReceipt:
 async def purge_visit(
     remains: Remains,
     outcome: str,
+    settling: Awaitable[Settled],
     *,
     document: str | None = None,
     destroyed: tuple[str, ...] = (),
@@ -87,6 +100,7 @@ async def purge_visit(
     """End a visit's process, remove its sockets, and see that both are gone. Done once for each visit.
 
     Args:
+        settling: ends when the front has let go of, or put away, what it held; waited for after the process's end.
         destroyed: what the visit itself says it dropped before it ended.
 
     Raises:
@@ -107,13 +121,15 @@ async def purge_visit(
             raise _unfinished(remains, f"socket errno {error.errno}") from error
     if any(path.exists() for path in remains.sockets):
         raise _unfinished(remains, "a socket is still there")
+    settled = await settling
     return PurgeReceipt(
         MAKER,
         visit_id=remains.visit_id,
         outcome=outcome,
         opened_at=remains.opened_at,
         ended_at=clock(),
-        destroyed=(*destroyed, IN_MEMORY, "the visit's access to the EHR (tokens)"),
+        destroyed=(*destroyed, IN_MEMORY, *settled.destroyed),
+        kept=settled.kept,
         proof=(
             f"process {remains.pid} {'was killed and' if killed else 'has'} ended: its memory is the system's again",
             "its two sockets are gone from the run folder",

@@ -187,10 +187,13 @@ class FixedWatch:
     """Looks and sees what the test says."""
 
     def __init__(self) -> None:
-        self.looks, self.signed, self.keeps_session = 0, False, False
+        self.looks, self.signed, self.keeps_session, self.allowed = 0, False, False, True
 
     def wants_session(self, note, access) -> bool:
         return self.keeps_session
+
+    def may_look(self, note, access) -> bool:
+        return self.allowed
 
     async def look(self, note, access):
         self.looks += 1
@@ -210,6 +213,7 @@ async def visits(fork_server, run_dir, ledger, database, clock, watch) -> AsyncI
             visit_hours=1,
             ended_minutes=5,
             watch_days=14,
+            row_days=30,
         )
         desk = SignatureDesk(database, ledger, watch, watch_seconds=0.05, clock=clock)
         visits = Visits(rooms, desk)

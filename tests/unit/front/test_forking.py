@@ -16,7 +16,7 @@ from gateway.errors import VisitError
 from gateway.front import forking
 from gateway.front.environment import forks_socket
 from gateway.front.forking import start_process
-from gateway.visit.purge import purge_visit
+from gateway.visit.purge import Settled, purge_visit
 
 pytestmark = pytest.mark.processes
 
@@ -32,7 +32,11 @@ async def ask(process, method, path, **given):
 
 
 async def purge(process, **given):
-    return await purge_visit(process.give_up(now()), "cancelled", clock=now, **given)
+    return await purge_visit(process.give_up(now()), "cancelled", settle(), clock=now, **given)
+
+
+async def settle():
+    return Settled()
 
 
 async def test_a_visit_has_no_network_no_core_and_no_new_rights(fork_server, run_dir):

@@ -4,6 +4,7 @@ import asyncio
 import os
 import statistics
 import time
+from datetime import timedelta
 
 import httpx
 import psutil
@@ -13,6 +14,7 @@ from gateway.ehr.context import admit_launch
 from gateway.errors import LaunchError, LedgerError, VisitError
 from gateway.ledger.log import Ledger
 from gateway.ledger.reading import read_lines
+from gateway.store.database import Awaiting
 
 pytestmark = pytest.mark.processes
 
@@ -58,6 +60,14 @@ async def test_another_patients_search_is_refused_before_anything_is_sent(held, 
     assert (await call(held, "GET", "/api/fhir/Consent?patient=p2")).json()["status"] == 403
     assert (await call(held, "GET", "/api/fhir/Patient/p2")).json()["status"] == 403
     assert ehr.requests == []
+
+
+async def test_a_visit_says_nothing_to_the_ehr_but_what_a_fhir_call_says(held, ehr):
+    given = {"X-HTTP-Method-Override": "DELETE", "X-Forwarded-User": "root", "Prefer": "return=representation"}
+    assert (await call(held, "POST", "/api/write", content=b"{}", headers=given)).json()["status"] == 201
+    headers = ehr.requests[0][2]
+    assert headers["prefer"] == "return=representation"
+    assert not any(name.startswith("x-") for name in headers)
 
 
 async def test_a_refused_token_is_renewed_once(held, ehr, access):
@@ -119,16 +129,86 @@ async def test_a_visit_that_ends_answers_first_then_leaves_a_receipt_and_nothing
     assert events()[-1] == "front:visit:purge"
 
 
-async def test_a_filed_note_is_watched_until_it_is_signed(held, watch, database, access):
-    report = {"outcome": "filed", "document": "DocumentReference/7"}
-    await call(held, "POST", "/api/end", json=report)
+async def file(held):
+    await call(held, "POST", "/api/end", json={"outcome": "filed", "document": "DocumentReference/7"})
+    await asyncio.wait_for(held.gone.wait(), 5)
+    return held.receipt.to_view()
+
+
+async def test_a_filed_note_is_watched_until_it_is_signed_and_the_receipt_says_what_that_keeps(
+    held, watch, database, access, events, tmp_path
+):
+    receipt = await file(held)
+    (kept,) = receipt["kept"]
+    assert "reference" in kept
+    assert "encrypted in the gateway's database, until the signature is seen, at most until 20" in kept
+    assert kept.endswith("UTC; then deleted")
+    assert any("tokens" in one for one in receipt["destroyed"])
+    assert access.forgotten
     await until(lambda: watch.looks > 1)
     assert held.news.to_view()["status"] == "awaiting"
     assert [note.document for note in database.list_awaiting()] == ["DocumentReference/7"]
-    assert access.forgotten
+    for file_ in (tmp_path / "state").iterdir():
+        assert b"DocumentReference/7" not in file_.read_bytes()
     watch.signed = True
     await until(lambda: held.news.status == "signed")
     await until(lambda: database.list_awaiting() == [])
+    await until(lambda: events()[-1] == "front:signature:forget")
+
+
+async def test_tokens_that_look_for_the_signature_are_kept_said_so_and_destroyed_then(held, watch, access, database):
+    watch.keeps_session = True
+    receipt = await file(held)
+    assert not any("tokens" in one for one in receipt["destroyed"])
+    _, kept = receipt["kept"]
+    assert "tokens" in kept
+    assert "in the gateway's memory" in kept
+    assert "then destroyed" in kept
+    assert not access.forgotten
+    watch.signed = True
+    await until(lambda: access.forgotten)
+    await until(lambda: database.list_awaiting() == [])
+
+
+async def test_at_the_deadline_the_reference_and_the_tokens_are_destroyed(
+    visits, site, context, access, watch, database, events
+):
+    watch.keeps_session = True
+    object.__setattr__(visits._rooms, "watch_days", 0.5 / 86400)
+    held = await visits.start(site)
+    await visits.open(held, context, access)
+    await file(held)
+    assert not access.forgotten
+    await until(lambda: access.forgotten and database.list_awaiting() == [])
+    await until(lambda: events()[-1] == "front:signature:forget")
+
+
+async def test_where_nobody_may_look_nothing_is_kept(held, watch, access, database):
+    watch.allowed = False
+    receipt = await file(held)
+    assert receipt["kept"] == []
+    assert access.forgotten
+    assert held.news.to_view()["status"] == "unknown"
+    assert database.list_awaiting() == []
+    assert watch.looks == 0
+
+
+async def test_a_database_that_fails_keeps_no_reference_and_the_receipt_claims_none(held, database, monkeypatch):
+    def fail(note):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(database, "keep_awaiting", fail)
+    assert (await file(held))["kept"] == []
+
+
+async def test_after_a_restart_a_reference_that_nobody_may_use_is_forgotten(visits, watch, database, clock, events):
+    watch.allowed = False
+    for visit, days in (("a", 1), ("b", -1)):
+        now = clock()
+        database.keep_awaiting(Awaiting(visit, "test", "DocumentReference/7", "p1", now, now + timedelta(days=days)))
+    assert await visits._signatures.resume() == 0
+    assert database.list_awaiting() == []
+    await until(lambda: events() == ["front:signature:forget"] * 2)
 
 
 async def test_a_fresh_launch_comes_back_to_the_visit_that_runs(held, visits, site, context, access, ehr, events):
@@ -185,6 +265,20 @@ async def test_what_an_earlier_front_left_is_cleaned_up(visits, database, run_di
     await until(lambda: events() == ["front:visit:purge"])
     assert database.find_visit("earlier").outcome == "lost"
     assert not (run_dir / "earlier.ehr.sock").exists()
+
+
+async def test_rows_of_visits_that_ended_long_ago_are_deleted(visits, database, clock, monkeypatch, events):
+    for visit, days, outcome in (("old", 31, "filed"), ("young", 29, "filed"), ("open", 31, None)):
+        monkeypatch.setattr(database, "_clock", lambda days=days: clock() - timedelta(days=days))
+        database.add_visit(visit, "test", 1)
+        if outcome:
+            database.close_visit(visit, outcome)
+    monkeypatch.setattr(database, "_clock", clock)
+    await visits.clean_up()
+    await until(lambda: database.find_visit("old") is None)
+    assert database.find_visit("young").outcome == "filed"
+    assert database.find_visit("open").outcome == "lost"
+    await until(lambda: "front:rows:delete" in events())
 
 
 async def test_twenty_visits_leave_no_process_and_no_socket(visits, site, context, access, run_dir, fork_server):

@@ -116,7 +116,8 @@ def compose_visit(room: VisitRoom) -> FastAPI:
     @app.post("/api/write")
     async def write(request: Request) -> dict[str, object]:
         async with front() as http:
-            reply = await http.post("/fhir/DocumentReference", content=await request.body())
+            given = {name: value for name, value in request.headers.items() if name not in ("host", "content-length")}
+            reply = await http.post("/fhir/DocumentReference", content=await request.body(), headers=given)
         return {"status": reply.status_code, "location": reply.headers.get("location", "")}
 
     @app.post("/api/log")
