@@ -1,7 +1,9 @@
-"""A record to file into: the sandbox's own FHIR server, with its faults and with oddities that a test adds."""
+"""A record to file into: the sandbox's own FHIR server, and HAPI; with faults, and with oddities that a test adds."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,12 +17,14 @@ from gateway.filing.writer import FiledNote, NotFiled, UnsignedRefusal, file_not
 from gateway.note.review import ApprovedNote
 from gateway.sandbox.faults import ArmedFault, Fault, FaultPlan, FaultyBackend
 from gateway.sandbox.fhir import client as sandbox_client
-from gateway.sandbox.fhir.backend import FhirBackend, FhirReply, FhirRequest
+from gateway.sandbox.fhir.backend import FHIR_JSON, FhirBackend, FhirReply, FhirRequest, write_json
 from gateway.sandbox.fhir.interaction import Kind
 from gateway.sandbox.fhir.memory import MemoryBackend
+from gateway.sandbox.fhir.remote import RemoteBackend
 from gateway.sandbox.fhir.routes import OpenGuard, create_fhir_routes
 from tests.unit.filing.invented import EHR, IDENTIFIER, LATER, make_chart, make_facts, make_note, make_site
 
+BOTH_PATIENTS = ("patient", "invented-patient,other-patient")
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 Answer = Callable[[FhirRequest, FhirReply], FhirReply]
 
@@ -55,7 +59,12 @@ class Record:
         self.plan.arm(ArmedFault(fault, kind=kind, type=type_, **more))
 
     async def file(
-        self, note: ApprovedNote | None = None, chart: Chart | None = None, identifier: str = IDENTIFIER, **site: Any
+        self,
+        note: ApprovedNote | None = None,
+        chart: Chart | None = None,
+        identifier: str = IDENTIFIER,
+        settle_seconds: tuple[float, ...] = (0.0, 0.0),
+        **site: Any,
     ) -> FiledNote | UnsignedRefusal | NotFiled:
         return await file_note(
             self.client,
@@ -65,7 +74,7 @@ class Record:
             make_site(**site),
             identifier,
             lambda: LATER,
-            settle_seconds=(0.0, 0.0),
+            settle_seconds=settle_seconds,
         )
 
     async def fail(self, **how: Any) -> str:
@@ -77,25 +86,46 @@ class Record:
         return result.error.code
 
     async def notes(self) -> list[dict[str, Any]]:
-        return await self.direct.search("DocumentReference")
+        return await self.direct.search("DocumentReference", BOTH_PATIENTS)
 
     async def provenances(self) -> list[dict[str, Any]]:
-        return await self.direct.search("Provenance")
+        targets = ",".join(f"DocumentReference/{note['id']}" for note in await self.notes())
+        return await self.direct.search("Provenance", ("target", targets)) if targets else []
+
+    async def forget_notes(self) -> None:
+        """Delete what an earlier test left, all at once: these resources refer to each other."""
+        left = [*await self.provenances(), *await self.notes()]
+        entries = [{"request": {"method": "DELETE", "url": f"{one['resourceType']}/{one['id']}"}} for one in left]
+        body = write_json({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+        reply = await self.odd.backend.handle(FhirRequest("POST", "", headers={"Content-Type": FHIR_JSON}, body=body))
+        assert reply.status == 200, reply.body
 
     def count(self, method: str, path: str) -> int:
         return sum(request.method == method and request.path == path for request in self.odd.asked)
 
 
-@pytest.fixture
-async def record() -> AsyncIterator[Record]:
-    memory = MemoryBackend(EHR)
-    direct = sandbox_client.FhirClient(memory)
+@pytest.fixture(params=["sandbox", pytest.param("hapi", marks=pytest.mark.hapi)])
+async def record(request: pytest.FixtureRequest) -> AsyncIterator[Record]:
+    if request.param == "sandbox":
+        async with open_record(MemoryBackend(EHR)) as record:
+            yield record
+        return
+    remote = RemoteBackend(os.environ["COUNTERSIGN_HAPI"], EHR)
+    async with open_record(remote) as record:
+        await record.forget_notes()
+        yield record
+    await remote.close()
+
+
+@asynccontextmanager
+async def open_record(backend: FhirBackend) -> AsyncIterator[Record]:
+    direct = sandbox_client.FhirClient(backend)
     for resource in list_people():
         await direct.update(resource)
-    plan, odd = FaultPlan(), OddBackend(memory)
-    app = Starlette(routes=create_fhir_routes(FaultyBackend(odd, plan, memory), OpenGuard()))
+    plan, odd = FaultPlan(), OddBackend(backend)
+    app = Starlette(routes=create_fhir_routes(FaultyBackend(odd, plan, backend), OpenGuard()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:9000") as http:
-        yield Record(FhirClient(http, "/fhir", ehr_base=EHR, timeout_seconds=2.0), direct, plan, odd)
+        yield Record(FhirClient(http, "/fhir", ehr_base=EHR, timeout_seconds=10.0), direct, plan, odd)
 
 
 def list_people() -> list[dict[str, Any]]:

@@ -183,4 +183,4 @@ def test_nobody_else_can_say_that_a_note_is_signed() -> None:
 
 
 def search_all():
-    return FhirRequest("GET", "DocumentReference")
+    return FhirRequest("GET", "DocumentReference", (("patient", f"{PATIENT},other-patient"),))

@@ -1,5 +1,6 @@
 """Filing: one note, for this patient and encounter, with these words; or a sentence that claims no more."""
 
+import asyncio
 import base64
 import json
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import EhrUnreachable
-from gateway.filing.writer import FiledNote, NotFiled, UnsignedRefusal
+from gateway.filing.writer import SETTLE_SECONDS, FiledNote, NotFiled, UnsignedRefusal
 from gateway.proof import ForgedProof, Maker
 from gateway.sandbox.faults import ArmedFault, Fault
 from gateway.sandbox.fhir.interaction import Kind
@@ -46,6 +47,25 @@ async def test_another_visit_s_note_is_another_note(record) -> None:
     other = "urn:uuid:5f1f4f0e-3f7d-4f0a-8d53-0f6d7f3c2b11"
     assert isinstance(await record.file(identifier=other), FiledNote)
     assert len(await record.notes()) == 2
+
+
+async def test_filings_at_the_same_moment_leave_one_note(record) -> None:
+    for number in range(5):
+        identifier = f"urn:uuid:5f1f4f0e-3f7d-4f0a-8d53-0f6d7f3c2b2{number}"
+        tries = (record.file(identifier=identifier, settle_seconds=SETTLE_SECONDS) for _ in range(6))
+        results = await asyncio.gather(*tries)
+        notes = [note for note in await record.notes() if note["identifier"][0]["value"] == identifier]
+        assert [f"DocumentReference/{note['id']}" for note in notes] == list({found.reference for found in results})
+
+
+async def test_an_answer_that_finds_an_earlier_note_is_no_second_one(record) -> None:
+    """The search before the create does not show it; the condition of the create does."""
+    first = await record.file()
+    record.arm(Fault.STALE_SEARCH, Kind.SEARCH)
+    record.plan.note_written(first.reference)
+    assert (await record.file()).reference == first.reference
+    assert record.count("POST", "DocumentReference") == 2
+    assert len(await record.notes()) == 1
 
 
 # A lost answer ----------------------------------------------------------------------------------------------------
