@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +81,15 @@ class Product:
 
 
 @contextmanager
-def run_product(folder: Path, ehr_module: str = "gateway.sandbox", **settings: str) -> Iterator[Product]:
+def run_product(
+    folder: Path, ehr_module: str = "gateway.sandbox", ehr_options: Sequence[str] = (), **settings: str
+) -> Iterator[Product]:
     """Start both; once both answer, yield; then stop both and fail if anything of them is left.
 
     Args:
         folder: an empty folder; its path is short enough for Unix sockets in it.
         ehr_module: what to run as the EHR, with the sandbox's own arguments.
+        ehr_options: more of those, such as ``--fhir`` and an address.
         settings: of the gateway, in place of the outline drafter and the scripted speech model.
     """
     ehr_port, gateway_port = _find_free_ports(2)
@@ -105,7 +108,7 @@ def run_product(folder: Path, ehr_module: str = "gateway.sandbox", **settings: s
     }
     environment = _inherit() | {f"COUNTERSIGN_{name.upper()}": value for name, value in given.items()}
     environment["TMPDIR"] = str(folder / "tmp")
-    sandbox_command = [ehr_module, "--port", str(ehr_port), "--gateway", gateway, "--faults"]
+    sandbox_command = [ehr_module, "--port", str(ehr_port), "--gateway", gateway, "--faults", *ehr_options]
     with ExitStack() as ends:
         sandbox = ends.enter_context(_run(sandbox_command, environment, folder / "sandbox.log"))
         serve = ends.enter_context(_run(["gateway", "serve"], environment, folder / "serve.log"))

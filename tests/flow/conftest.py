@@ -4,7 +4,6 @@ No process is forked and no socket opened here; the processes have their own tes
 API, the drafter without a model and a scripted transcriber are the real ones.
 """
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,13 +35,13 @@ from gateway.sandbox.seed.resources import build_seed
 from gateway.visit.api import create_visit_app
 from gateway.visit.door import EndReport
 from gateway.visit.workflow import Tools, Visit
+from tests.flow.steps import VisitSteps
 
 CONFIG = Path(__file__).parents[2] / "config"
 EHR = "http://127.0.0.1:9000/fhir"
 FORMATS = read_formats(CONFIG / "formats")
 RULES = read_rules(CONFIG / "consent")["default"]
 RISK = read_risk_rules(CONFIG / "risk")
-SETTLED = ("gathering", "reviewing", "handing-over", "ended", "choosing")
 
 
 @dataclass(slots=True)
@@ -66,52 +65,14 @@ class RecordingDoor:
         self.report = report
 
 
-@dataclass(slots=True)
-class OpenVisit:
+@dataclass(slots=True, kw_only=True)
+class OpenVisit(VisitSteps):
     """A visit as the page sees it, and what stands behind it."""
 
     visit: Visit
-    http: httpx.AsyncClient
     door: RecordingDoor
     record: sandbox_client.FhirClient
     left: list[bool]
-
-    async def view(self) -> dict[str, Any]:
-        return (await self.http.get("/api/view")).json()
-
-    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
-        return await self.http.post(f"/api/{path}", json=body or {})
-
-    async def settle(self, *phases: str) -> dict[str, Any]:
-        """Wait until nothing is going on, in one of these phases (any, if none is given)."""
-        async with asyncio.timeout(20):
-            while True:
-                view = await self.view()
-                if view["working"] is None and view["phase"] in (phases or SETTLED):
-                    return view
-                await asyncio.sleep(0.01)
-
-    async def type_note(self, text: str, observations: str = "", format_id: str = "soap") -> dict[str, Any]:
-        """Type, draft, and wait for the review."""
-        assert (await self.post("way", {"way": "type", "format": format_id})).status_code == 200
-        assert (await self.post("typed", {"text": text, "observations": observations})).status_code == 200
-        assert (await self.post("draft", {"format": format_id})).status_code == 200
-        return await self.settle()
-
-    async def accept_all(self) -> dict[str, Any]:
-        """Decide every section and every risk line, one by one, as a clinician would."""
-        for section in (await self.view())["sections"]:
-            await self.post("section", {"id": section["id"], "decision": "accepted"})
-            for statement in section["statements"]:
-                if statement["risk"]:
-                    await self.post("risk", {"number": statement["number"], "decision": "kept"})
-        return await self.view()
-
-    async def file(self) -> dict[str, Any]:
-        view = await self.view()
-        reply = await self.post("file", {"attested": True, "version": view["version"]})
-        assert reply.status_code == 200, reply.text
-        return await self.settle()
 
     async def notes(self, patient: str) -> list[dict[str, Any]]:
         """The patient's notes in the record that Countersign wrote."""
@@ -164,7 +125,7 @@ class Practice:
         self.opened.append(http)
         context = make_launch(patient, f"{patient}-{encounter}" if encounter else None)
         assert (await http.post("/internal/open", json=context.to_message())).status_code == 202
-        opened = OpenVisit(visit, http, kept_door, self.record, left)
+        opened = OpenVisit(http=http, visit=visit, door=kept_door, record=self.record, left=left)
         await opened.settle()
         return opened
 
