@@ -18,6 +18,8 @@ from gateway.models.installed import InstalledModel
 from gateway.note.draft import ModelDrafter
 from gateway.note.prompt import read_prompts
 from gateway.note.scripted import ScriptedTextModel
+from gateway.sandbox.faults import ArmedFault, Fault
+from gateway.sandbox.fhir.interaction import Kind as Interaction
 from gateway.settings import ROOT
 from tests.models.make_speech_model import make_speech_model
 
@@ -139,6 +141,33 @@ async def test_whatever_stands_in_a_field_reaches_the_record_as_plain_text(
     assert (await visit.file())["outcome"] == "filed"
     [document] = await visit.notes("ada-marlowe")
     assert kept in base64.b64decode(document["content"][0]["attachment"]["data"]).decode()
+
+
+SILENT = [Fault.DROP_REQUEST, Fault.DROP_REPLY, Fault.RESET_BODY, Fault.STALL]
+REFUSING = [Fault.STATUS_401, Fault.STATUS_429, Fault.STATUS_500, Fault.STATUS_503, Fault.HTML, Fault.WRONG_OK]
+
+
+@pytest.mark.parametrize("fault", [*SILENT, *REFUSING])
+@pytest.mark.parametrize("type_", ["Patient", "Encounter"])
+async def test_an_ehr_that_fails_at_the_launch_ends_in_one_sentence(practice, fault: Fault, type_: str) -> None:
+    practice.arm(ArmedFault(fault, kind=Interaction.READ, type=type_, seconds=4.0))
+    visit = await practice.open()
+    view = await visit.view()
+    assert (view["phase"], view["outcome"]) == ("ended", "failed")
+    assert view["problem"]["message"].endswith(".")
+    assert "<" not in view["problem"]["message"]
+    assert view["patient"] is None
+    assert visit.left == [True]
+    assert await visit.notes("ada-marlowe") == []
+
+
+@pytest.mark.parametrize("fault", [*SILENT, *REFUSING])
+async def test_consents_that_an_ehr_does_not_give_are_no_consents(practice, fault: Fault) -> None:
+    practice.arm(ArmedFault(fault, kind=Interaction.SEARCH, type="Consent", seconds=4.0))
+    view = await (await practice.open()).view()
+    assert view["phase"] == "choosing"
+    assert [item["permitted"] for item in view["consents"]] == [False] * 3
+    assert all(item["words"].endswith(".") for item in view["consents"])
 
 
 async def test_html_in_the_ehr_s_own_fields_stays_text(practice) -> None:
