@@ -300,7 +300,7 @@ def _find_site(sites: Mapping[str, EhrSite], issuer: str | None, site_id: str | 
 
 def _require_visit(visits: Visits, visit_id: str) -> HeldVisit:
     held = visits.find(visit_id)
-    if held is None or (held.session is None and held.receipt is None):
+    if held is None or not held.is_open:
         raise _NotThere("visit.unknown", OVER)
     return held
 
