@@ -24,6 +24,7 @@ from gateway.front.headers import SecurityHeaders, make_csp, origin_of
 from gateway.front.launching import LaunchDesk
 from gateway.front.pages import STYLE, SUBMIT_SCRIPT, show_error, show_form, show_start
 from gateway.front.visits import OVER, HeldVisit, Visits
+from gateway.visit.faults import FaultGuard
 
 log = logging.getLogger("countersign.front")
 
@@ -46,15 +47,13 @@ def create_front(
 ) -> FastAPI:
     """The ASGI app that browsers and the EHR reach at ``public_url``."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.add_middleware(SecurityHeaders, public_url=public_url)
+    app.add_middleware(FaultGuard, answer=_tell_fault, log=log, event="front.fault")
+    app.add_middleware(SecurityHeaders, public_url=public_url)  # the outermost: faults have its headers too
 
     @app.exception_handler(CountersignError)
     async def refuse(request: Request, error: CountersignError) -> Response:
         log.error("front.refused code=%s detail=%s", error.code, error.detail)
-        if _wants_json(request):
-            body = {"error": {"code": error.code, "message": error.public}}
-            return JSONResponse(body, status_code=type(error).status)
-        return show_error(error, getattr(request.state, "site", None))
+        return _tell(request, error)
 
     @app.exception_handler(HTTPException)
     async def refuse_path(request: Request, error: HTTPException) -> Response:
@@ -169,6 +168,23 @@ def _nothing_there() -> CountersignError:
 
 class _Forbidden(VisitError):
     status = 403
+
+
+class _Fault(CountersignError):
+    """An error that nobody expected."""
+
+
+def _tell_fault(scope: Scope) -> Response:
+    sentence = "Something went wrong in Countersign, so this was not done. Open it again from the EHR."
+    return _tell(Request(scope), _Fault("front.fault", sentence))
+
+
+def _tell(request: Request, error: CountersignError) -> Response:
+    """The sentence, as the page's modules or as a person reads it."""
+    if _wants_json(request):
+        body = {"error": {"code": error.code, "message": error.public}}
+        return JSONResponse(body, status_code=error.status)
+    return show_error(error, getattr(request.state, "site", None))
 
 
 class _Cached(JSONResponse):

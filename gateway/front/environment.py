@@ -13,11 +13,11 @@ import resource
 import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
 from types import TracebackType
 
 from gateway.settings import Settings
+from gateway.visit.faults import locate_fault
 
 RUN_DIR = "COUNTERSIGN_RUN_DIR"
 PARENT = "COUNTERSIGN_STARTED_BY"
@@ -101,6 +101,7 @@ def set_up_logging() -> None:
     own.setLevel(logging.INFO)
     own.propagate = False
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.raiseExceptions = False  # a line that can't be written is not told with what was in it
     logging.captureWarnings(True)
     sys.excepthook = lambda kind, error, trace: _note_uncaught(kind, trace)
     sys.unraisablehook = lambda given: _note_uncaught(given.exc_type, given.exc_traceback)
@@ -109,9 +110,8 @@ def set_up_logging() -> None:
 
 def _note_uncaught(kind: type[BaseException] | None, trace: TracebackType | None) -> None:
     """Which error, and where; never its text."""
-    frames = traceback.extract_tb(trace)
-    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
-    logging.getLogger("countersign").error("process.fault error=%s at=%s", kind.__name__ if kind else "none", where)
+    name = kind.__name__ if kind else "none"
+    logging.getLogger("countersign").error("process.fault error=%s at=%s", name, locate_fault(trace))
 
 
 def is_swap_on() -> bool:

@@ -16,6 +16,8 @@ from gateway.ehr.site import EhrSite
 from gateway.ehr.smart import Launcher
 from gateway.front.access import SessionAccess
 
+MOST_EXPECTED = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Departure:
@@ -66,6 +68,8 @@ class LaunchDesk:
         asked = await self._launcher.start_launch(site.issuer, launch, self._redirect_uri, secret)
         state = asked.form["state"] if asked.form else parse_qs(urlsplit(asked.url).query)["state"][0]
         self._expected = {known: one for known, one in self._expected.items() if now < one.until}
+        while len(self._expected) >= MOST_EXPECTED:  # nobody fills the memory by beginning launches
+            del self._expected[next(iter(self._expected))]
         self._expected[state] = Expected(site, secret, now + timedelta(seconds=self.launch_seconds))
         return Departure(state, secret, asked.url, asked.form)
 

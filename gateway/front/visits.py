@@ -41,6 +41,7 @@ LOST, STOPPED, EXPIRED = "lost", "stopped", "expired"
 
 ACCESS = "the visit's access to the EHR (tokens)"
 REFERENCE = "the filed note's reference and the patient's id at the EHR, encrypted in the gateway's database"
+UNSTORED = "The visit was not opened: the gateway's database can't be written. Ask the operator to look at its disk."
 OVER = "This visit is over. Open Countersign again from the EHR."
 OTHER_USER = (
     "Another clinician has this visit open in Countersign. It can be opened again once it is filed or stopped there."
@@ -154,20 +155,26 @@ class Visits:
 
         Raises:
             LedgerError: the ledger can't be written: nothing is opened.
-            VisitError: the process did not take it.
+            VisitError: the process did not take it, or the database can't be written.
         """
         held.session = Session(context.patient_id, context.encounter_id, context.practitioner, access)
         entry = held.broker.entry
         held.broker.admit(held.session)
         await asyncio.gather(
             self._rooms.ledger.append(entry("front:visit:open", encounter=bool(context.encounter_id))),
-            asyncio.to_thread(self._rooms.database.add_visit, held.id, held.site.id, held.process.pid),
+            self._add_row(held),
         )
         message = json.dumps(context.to_message()).encode()
         if await held.relay.post("/internal/open", message) >= 300:
             raise VisitError("visit.open", "The visit could not be opened. Open Countersign again from the EHR.")
         held.is_open = True
         log.info("visit.opened visit=%s pid=%d", held.id, held.process.pid)
+
+    async def _add_row(self, held: HeldVisit) -> None:
+        try:
+            await asyncio.to_thread(self._rooms.database.add_visit, held.id, held.site.id, held.process.pid)
+        except Exception as error:  # whatever a database driver raises
+            raise VisitError("visit.store", UNSTORED, type(error).__name__) from error
 
     def find_running(self, site: EhrSite, context: LaunchContext) -> HeldVisit | None:
         """The visit of this patient and encounter that still runs, so that a fresh launch comes back to it.

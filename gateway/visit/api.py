@@ -5,6 +5,7 @@ Every answer to the browser is the view, or ``{"error": {"code", "message"}}``.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Literal
 
@@ -16,9 +17,12 @@ from starlette.exceptions import HTTPException
 from gateway.ehr.context import admit_launch
 from gateway.errors import CaptureError, CountersignError, VisitError
 from gateway.note.review import Decision, RiskDecision
+from gateway.visit.faults import FaultGuard
 from gateway.visit.state import Way
 from gateway.visit.view import show_view
-from gateway.visit.workflow import Visit
+from gateway.visit.workflow import FAULT, Visit
+
+log = logging.getLogger("countersign.visit")
 
 MAX_AUDIO_BYTES = 100_000_000
 MAX_JSON_BYTES = 4_000_000
@@ -81,12 +85,14 @@ class _Nothing(_Body):
 def create_visit_app(visit: Visit) -> FastAPI:
     """The ASGI app of one visit's process."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_middleware(FaultGuard, answer=lambda _: _error("visit.fault", FAULT, 500), log=log, event="visit.fault")
 
     def answer() -> JSONResponse:
         return JSONResponse(show_view(visit), headers={"Cache-Control": "no-store"})
 
     @app.exception_handler(CountersignError)
     async def refuse(_: Request, error: CountersignError) -> JSONResponse:
+        log.info("visit.refused code=%s", error.code)
         return _error(error.code, error.public, error.status)
 
     @app.exception_handler(HTTPException)

@@ -8,7 +8,6 @@ nothing by itself: what may happen is ``visit/state``'s, what is permitted is ``
 import asyncio
 import logging
 import threading
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -48,6 +47,7 @@ from gateway.note.risk import RiskRules
 from gateway.note.statement import DrafterInfo, Statement, finish_draft
 from gateway.visit import state as machine
 from gateway.visit.door import Door, EndReport
+from gateway.visit.faults import locate_fault
 from gateway.visit.state import Effect, Event, Outcome, Phase, State, Telehealth, Way
 
 log = logging.getLogger("countersign.visit")
@@ -265,7 +265,7 @@ class Visit:
         except CountersignError as error:
             event, problem = failed, error
         except Exception as error:  # noqa: BLE001 - the visit goes on, and says so; the text may be the patient's
-            log.error("visit.work.failed error=%s at=%s", type(error).__name__, _last_line_of(error))
+            log.error("visit.work.failed error=%s at=%s", type(error).__name__, locate_fault(error.__traceback__))
             event, problem = failed, VisitError("visit.fault", FAULT, type(error).__name__)
         self.working = None
         if not self.ended:
@@ -519,9 +519,3 @@ class Visit:
             if piece is end:
                 return
             yield piece  # type: ignore[misc]  # not the end mark, so an Item
-
-
-def _last_line_of(error: BaseException) -> str:
-    """Where it happened, as module and line; never a value."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown"

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from gateway.ehr.authorization import AuthorizationRequest
 from gateway.errors import EhrUnreachable, LaunchError, LedgerError
 from gateway.front.app import create_front
-from gateway.front.launching import Departure, Expected
+from gateway.front.launching import MOST_EXPECTED, Departure, Expected, LaunchDesk
 from gateway.ledger.log import Ledger
 from gateway.settings import ROOT
 
@@ -344,6 +345,112 @@ async def test_what_is_not_there_is_a_sentence(browser, path):
 )
 async def test_no_file_outside_the_page_is_served(browser, name):
     assert (await browser.get(f"/page/{name}")).status_code == 404
+
+
+async def test_an_error_that_nobody_expected_is_a_sentence_with_every_header(browser, desk, caplog):
+    desk.error = ValueError("what the patient said")
+    back, _ = await open_visit(browser)
+    assert back.status_code == 500
+    assert "Something went wrong in Countersign" in back.text
+    assert back.headers["cache-control"] == "no-store"
+    assert "frame-ancestors https://ehr.example.org" in back.headers["content-security-policy"]
+    own = [record.getMessage() for record in caplog.records if record.name.startswith("countersign")]
+    assert any(line.startswith("front.fault error=ValueError at=") for line in own)
+    assert "patient said" not in back.text + "".join(own)
+
+
+async def test_a_database_that_can_not_be_written_opens_no_visit(browser, database, visits, run_dir, monkeypatch):
+    def fail(*given):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(database, "add_visit", fail)
+    back, _ = await open_visit(browser)
+    assert back.status_code == 409
+    assert "database can" in back.text
+    assert visits.count_running() == 0
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+
+
+@pytest.mark.parametrize(
+    "given", [{"host": "evil.example"}, {"x-forwarded-host": "evil.example"}, {"forwarded": "host=evil.example"}]
+)
+async def test_no_address_is_made_of_what_a_request_says_its_host_is(browser, given):
+    left = await browser.get("/launch", params={"iss": browser.issuer, "launch": "l1"}, headers=given)
+    assert "evil" not in left.headers["location"]
+    back = await browser.get("/callback?code=c&state=state-0", headers={**given, "cookie": cookie_header(left)})
+    assert back.headers["location"].startswith("/visit/")
+    page = await browser.get(back.headers["location"], headers=given)
+    assert "evil" not in page.text + page.headers["content-security-policy"]
+    cookie = {"cookie": cookie_header(back)}
+    own = {"origin": "http://evil.example", **given}
+    assert (await browser.post(f"{back.headers['location']}api/echo", headers={**cookie, **own})).status_code == 403
+
+
+async def test_there_is_no_web_socket_from_anywhere(browser):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    headers = [(b"origin", ORIGIN.encode())]
+    scope = {
+        "type": "websocket",
+        "path": "/visit/x/api/view",
+        "headers": headers,
+        "query_string": b"",
+        "subprotocols": [],
+    }
+    await browser._transport.app(scope, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+REFLECTED = "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/launch?iss={REFLECTED}",
+        f"/launch?site={REFLECTED}",
+        f"/callback?state={REFLECTED}&code=x",
+        f"/callback?state=state-0&error={REFLECTED}&error_description={REFLECTED}",
+        f"/visit/{REFLECTED}/",
+        f"/visit/{REFLECTED}/tab?key={REFLECTED}",
+        f"/visit/{REFLECTED}/api/view",
+        f"/page/{REFLECTED}",
+        f"/{REFLECTED}",
+    ],
+)
+async def test_no_page_repeats_what_was_asked(browser, path):
+    reply = await browser.get(path, headers={"user-agent": REFLECTED, "referer": REFLECTED})
+    assert reply.status_code >= 400
+    assert "alert(1)" not in reply.text
+    assert not any("alert(1)" in value for value in reply.headers.values())
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+async def test_other_methods_go_no_further(browser, method):
+    for path in ("/launch", "/callback", "/health", "/visit/x/", "/visit/x/tab"):
+        reply = await browser.request(method, path, headers=OWN)
+        assert reply.status_code in (404, 405), (method, path)
+        assert "access-control-allow-origin" not in reply.headers
+
+
+async def test_launches_that_nobody_completes_do_not_fill_the_memory(site, clock):
+    class Starter:
+        async def start_launch(self, issuer, launch, redirect_uri, secret):
+            return AuthorizationRequest(f"https://ehr.test/authorize?state={secret}")
+
+    desk = LaunchDesk(Starter(), "http://localhost:8000/callback", 10, clock)
+    first = await desk.begin(site, "l")
+    for _ in range(MOST_EXPECTED):
+        last = await desk.begin(site, "l")
+    assert desk.find(first.state) is None
+    assert desk.find(last.state) is not None
+    assert len(desk._expected) == MOST_EXPECTED
 
 
 async def test_the_pages_files_keys_and_health_are_served(browser):

@@ -92,7 +92,7 @@ async def test_it_signals_nobody(process, fork_server):
 async def test_it_can_not_talk_to_another_visit_or_have_one_started(process, run_dir):
     other = await start_process(run_dir, "v2", "test")
     try:
-        assert await attempt(process, "connect", other.browser_socket) in ("hung up", "Connection reset by peer")
+        assert await attempt(process, "connect", other.browser_socket) == "hung up"
         assert await attempt(process, "fork-server", forks_socket(run_dir)) == "refused"
         assert (await ask(other, "GET", "/api/view")).status_code == 200
     finally:
@@ -104,7 +104,7 @@ async def test_it_can_not_use_another_visits_way_to_the_ehr(visits, site, contex
     await visits.open(mine, context, access)
     await visits.open(others, context, access)
     heard = await attempt(mine.process, "connect", others.process.ehr_socket)
-    assert heard in ("hung up", "Connection reset by peer")
+    assert heard == "hung up"
     reply = (await ask(others.process, "GET", "/api/fhir/Patient/p1")).json()
     assert reply["status"] == 200
 
