@@ -17,7 +17,9 @@ class VisitSteps:
     http: httpx.AsyncClient
 
     async def view(self) -> dict[str, Any]:
-        return (await self.http.get("/api/view")).json()
+        reply = await self.http.get("/api/view")
+        assert reply.status_code == 200, reply.text
+        return reply.json()
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         return await self.http.post(f"/api/{path}", json=body or {})

@@ -5,6 +5,7 @@ of it before the first ``$validate``, since HAPI remembers for minutes that a co
 """
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ PROFILES = Path(__file__).parents[2] / "fhir_profiles"
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 US_CORE_VERSION = "6.1.0"
 OWN = "https://countersign.dev/fhir/StructureDefinition/countersign-"
+MARKER = "countersign-tests-marker"
 FHIR_JSON = {"Accept": "application/fhir+json", "Content-Type": "application/fhir+json", "Cache-Control": "no-cache"}
 PATIENCE_SECONDS = 120  # the first $validate reads every definition that the server has
 
@@ -53,6 +55,10 @@ class HapiServer:
         assert reply.status_code in (200, 201), reply.text
         return dict(reply.json())
 
+    def delete(self, resource: dict[str, Any]) -> None:
+        reply = self.http.delete(f"{self.base}/{resource['resourceType']}/{resource['id']}")
+        assert reply.status_code in (200, 204), reply.text
+
     def validate(self, resource: dict[str, Any], profile: str = "") -> list[Issue]:
         """What the server says of a resource, as plain R4 or as a profile; remarks that find nothing are left out."""
         url = f"{self.base}/{resource['resourceType']}/$validate"
@@ -66,12 +72,19 @@ class HapiServer:
             if one["severity"] != "information"
         ]
 
+    def mark_now(self) -> str:
+        """This instant by the server's own clock, for ``list_written``."""
+        marker = {"resourceType": "Basic", "id": MARKER, "code": {"text": secrets.token_hex(8)}}
+        return str(self.put(marker)["meta"]["lastUpdated"])
+
     def list_written(self, since: str) -> list[str]:
-        """``DocumentReference/7/_history/1`` for every version that anybody stored since that instant."""
+        """``DocumentReference/7/_history/1`` for every version that anybody stored since ``mark_now``."""
         entries = self.read("_history", _since=since, _count="500").get("entry", [])
+        versions = [entry["resource"] for entry in entries if "resource" in entry]
         return sorted(
-            f"{one['resource']['resourceType']}/{one['resource']['id']}/_history/{one['resource']['meta']['versionId']}"
-            for one in entries
+            f"{one['resourceType']}/{one['id']}/_history/{one['meta']['versionId']}"
+            for one in versions
+            if one["id"] != MARKER
         )
 
 
