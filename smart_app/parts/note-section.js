@@ -15,6 +15,8 @@ export class NoteSection extends HTMLElement {
   #section;
   #title = make("h3", { id: makeId(), tabindex: -1 });
   #state = make("span", { class: "section-state" });
+  /** @type {string | null} */
+  #sent = null;
   #list = make("ol", { class: "statements" });
   #empty = make("p", { class: "empty-words" });
   #edited = make("div", { class: "edited-text", dir: "auto" });
@@ -112,7 +114,7 @@ export class NoteSection extends HTMLElement {
       const chosen = /** @type {HTMLElement} */ (button).dataset.decision === section.decision;
       setAttributes(button, { "aria-pressed": String(chosen) });
     }
-    if (!deciding) this.#closeEditor();
+    if (!deciding || (edited && section.text.trim() === this.#sent)) this.#closeEditor();
   }
 
   /**
@@ -151,14 +153,17 @@ export class NoteSection extends HTMLElement {
 
   async #save() {
     const text = this.#field.value;
+    this.#sent = text.trim(); // the view may show it before this request is answered
     const saved = await this.#visit.act("api/section", { id: this.#section.id, decision: "edited", text });
-    if (saved) this.#closeEditor();
+    if (saved && this.#sent !== null) this.#closeEditor();
+    this.#sent = null;
   }
 
   #closeEditor() {
     if (this.#editor.hidden) return;
     const held = this.#editor.contains(document.activeElement);
     this.#editor.hidden = true;
+    this.#sent = null;
     this.#field.value = "";
     this.#decide.hidden = false;
     this.#edited.hidden = this.#section.decision !== "edited";

@@ -115,14 +115,14 @@ def test_an_ehr_that_is_down_at_filing_loses_nothing_and_gets_the_note_once(
 
 def test_hostile_words_and_200_000_characters_are_text(chromium: Browser, product: Product) -> None:
     with watch_page(chromium, product, troubled=True) as watched:
-        page = open_by_launch(watched, "henry-quill")
+        page = open_by_launch(watched, "lena-hartwig")
         choose_way(page, "Type")
         notes, observed = page.get_by_label("Notes", exact=True), page.get_by_label("What you observed")
         too_long = "é" * 200_001
         notes.fill(too_long)
         expect(page.get_by_role("alert")).to_contain_text("200,000")
         expect(notes).to_have_value(too_long)  # still here to be shortened
-        notes.fill("\n".join(["Slept well. " * 16] * 1_000) + "x" * 6_000)
+        notes.fill("\n".join(["Slept well. " * 160] * 100) + "x" * 7_000)
         expect(page.get_by_text("Kept for this visit")).to_be_visible()
         notes.fill("\n".join(HOSTILE))
         observed.fill(HOSTILE[0])
@@ -140,7 +140,7 @@ def test_hostile_words_and_200_000_characters_are_text(chromium: Browser, produc
         attest_and_file(page)
         expect_awaiting(page)
         assert page.evaluate("window.hit") is None
-        page.goto(f"{product.ehr}/patient/henry-quill")
+        page.goto(f"{product.ehr}/patient/lena-hartwig")
         assert page.evaluate("window.hit") is None
         draft = page.locator(".note.draft").filter(has_text="<script>window.hit=1</script>")
         expect(draft).to_have_count(1)

@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.appearance import ALL_SIZES, FULL, list_faults
 from tests.browser.demo_servers import HEARD, Product, search_files
+from tests.browser.pictures import take_picture
 from tests.browser.visit_walk import (
     KEPT,
     NOTES,
@@ -23,7 +24,6 @@ from tests.browser.visit_walk import (
     open_in_frame,
     open_in_tab,
     open_standalone,
-    take_picture,
     type_notes,
     watch_page,
 )
@@ -98,7 +98,7 @@ def test_a_visit_beside_the_chart_from_launch_to_signature(chromium: Browser, pr
         expect_awaiting(place)
         expect(place.locator(".receipt")).to_contain_text("Destroyed")
         expect(chart.locator(".note.draft")).to_be_visible()
-        take_picture(chart, "filed")
+        take_picture(chart, "filed", chart.locator(".note.draft").get_by_role("button", name="Sign"))
         assert list_faults(chart, frame, ALL_SIZES) == []
         assert list_faults(chart, sizes=(FULL,)) == []
 
@@ -176,7 +176,8 @@ def test_a_visit_beside_the_chart_by_keyboard_alone(chromium: Browser, product: 
         chart.keyboard.press("Space")
         press(chart, place.get_by_role("button", name="File as an unsigned note"))
         expect_awaiting(place)
-        sign = chart.locator(".note.draft").get_by_role("button", name="Sign")
+        draft = chart.locator(".note.draft").filter(has_text="GAD-7 is 9")
+        sign = draft.get_by_role("button", name="Sign")
         expect(sign).to_have_count(1)
         press(chart, sign, "Shift+Tab")
         expect(chart.locator("#message")).to_have_text("Signed. The note is final and locked.")
@@ -205,6 +206,9 @@ def test_a_reload_in_the_middle_loses_nothing(chromium: Browser, product: Produc
         page.reload()
         expect(page.get_by_label("Notes", exact=True)).to_have_value(NOTES)
         ask_draft(page)
+        page.locator("note-section .statement").filter(has_text="sertraline").click()
+        expect(page.locator(LIT)).to_have_count(1)
+        take_picture(page, "review")
         find_section(page, "Subjective").get_by_role("button", name="Accept").click()
         expect(find_section(page, "Subjective")).to_have_attribute("data-decision", "accepted")
         plan = find_section(page, "Plan")

@@ -1,6 +1,5 @@
 """Steps of a visit on the real page, in a tab or in the EHR's frame, and what is watched on the way."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +14,13 @@ from playwright.sync_api import (
     Locator,
     Page,
     Response,
-    ViewportSize,
     expect,
 )
 
 from tests.browser.appearance import FULL
-from tests.browser.demo_servers import ROOT, Product
+from tests.browser.demo_servers import Product
 
 WAIT_MS = 30_000
-PICTURES = ROOT / "docs" / "pictures"
 PAGE_PLACE = re.compile(r"/visit/[^/]+/$")
 RISK_QUESTION = "Asked whether she has thoughts of ending her life; she said no, none since the spring."
 NOTES = f"""Slept about six hours on most nights, two nights were broken.
@@ -233,11 +230,3 @@ def expect_refusal(place: Place, words: str) -> None:
     expect(sentence).to_have_text(words)
     assert words.count(". ") <= 1
     assert len(words) < 200
-
-
-def take_picture(page: Page, name: str, size: ViewportSize = FULL) -> None:
-    """A picture for the README, where COUNTERSIGN_PICTURES asks for them; otherwise nothing is written."""
-    if os.environ.get("COUNTERSIGN_PICTURES"):
-        page.set_viewport_size(size)
-        PICTURES.mkdir(exist_ok=True)
-        page.screenshot(path=PICTURES / f"{name}.png", animations="disabled", caret="hide")
