@@ -329,9 +329,16 @@ def _require_running(visits: Visits, visit_id: str) -> HeldVisit:
 
 
 def _api_path(scope: Scope, visit_id: str) -> str:
-    """``/api/…`` as the browser sent it, undecoded: the relay changes nothing."""
+    """``/api/…`` as the browser sent it, undecoded: the relay changes nothing.
+
+    Raises:
+        VisitError: the visit's own part is written in another way than the page writes it.
+    """
     raw: bytes = scope["raw_path"]
-    return raw.decode("latin-1").removeprefix(f"/visit/{visit_id}")
+    before = f"/visit/{visit_id}".encode("ascii")
+    if not raw.startswith(before + b"/api/") or not raw.isascii():
+        raise _nothing_there()
+    return raw.decode("ascii").removeprefix(before.decode("ascii"))
 
 
 def _wants_json(request: Request) -> bool:

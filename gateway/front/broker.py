@@ -11,11 +11,11 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import httpx
 import uvicorn
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -50,21 +50,24 @@ NOT_SENT_BACK = frozenset(
 Report = TypeVar("Report", bound=BaseModel)
 
 
+Words = Annotated[str, StringConstraints(max_length=4000)]
+
+
 class EndReport(BaseModel):
-    """What a visit says of its own end: codes and the filed note's reference."""
+    """What a visit says of its own end: codes and the filed note's reference; ``problem`` is for its page alone."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    outcome: str
-    document: str | None = None
-    destroyed: tuple[str, ...] = ()
-    problem: tuple[str, str] | None = None
+    outcome: str = Field(pattern=r"^[a-z][a-z-]{0,19}$")
+    document: str | None = Field(None, pattern=r"^DocumentReference/[A-Za-z0-9\-._]{1,128}$")
+    destroyed: tuple[Words, ...] = Field((), max_length=20)
+    problem: tuple[Words, Words] | None = None
 
 
 class _LedgerAsk(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    event: str
+    event: str = Field(pattern="^visit:")  # what the front does, it says itself
     outcome: str = ""
     counts: dict[str, int | str] = {}
     owe: bool = False

@@ -24,7 +24,8 @@ NOT_PASSED_ON = frozenset(
     b"transfer-encoding expect authorization forwarded x-forwarded-for x-forwarded-host x-forwarded-proto".split()
 )
 EVENTS = b"text/event-stream"
-NOT_PASSED_BACK = frozenset(b"connection keep-alive transfer-encoding trailer upgrade set-cookie server date".split())
+# The front alone says what a browser may do with an answer: a visit that was taken over could say otherwise.
+PASSED_BACK = frozenset({b"content-type", b"content-length"})
 
 
 class Relay:
@@ -193,7 +194,7 @@ class _Connection:
                 event = h11.EndOfMessage() if endless else h11.ConnectionClosed()
             match event:
                 case h11.Response(status_code=status, headers=headers):
-                    kept = [(name, value) for name, value in headers if name not in NOT_PASSED_BACK]
+                    kept = [(name, value) for name, value in headers if name in PASSED_BACK]
                     await send({"type": "http.response.start", "status": status, "headers": kept})
                     started = True
                     endless = any(name == b"content-type" and value.startswith(EVENTS) for name, value in kept)

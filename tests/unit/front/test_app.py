@@ -407,6 +407,41 @@ async def test_there_is_no_web_socket_from_anywhere(browser):
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
+async def test_a_visit_does_not_say_what_a_browser_may_do_with_its_answer(browser):
+    back, cookie = await open_visit(browser)
+    reply = await browser.get(f"{back.headers['location']}api/evil", headers=cookie)
+    assert "default-src 'self'" in reply.headers["content-security-policy"]
+    assert reply.headers["cache-control"] == "no-store"
+    assert not any("evil" in value or value in ("*", "/") for value in reply.headers.values())
+    assert "clear-site-data" not in reply.headers
+    asked = await browser.post(f"{back.headers['location']}api/echo", headers={**cookie, **OWN})
+    assert "set-cookie" not in asked.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "api/%2e%2e/internal/expire",
+        "api/..%2finternal%2fexpire",
+        "api//internal/expire",
+        "api/%C3%A9",
+        "internal/expire",
+    ],
+)
+async def test_what_is_the_fronts_alone_is_not_reached_from_a_browser(browser, path, visits):
+    back, cookie = await open_visit(browser)
+    reply = await browser.post(f"{back.headers['location']}{path}", headers={**cookie, **OWN}, content=b"{}")
+    assert reply.status_code in (404, 405)
+    assert (await browser.get(f"{back.headers['location']}api/view", headers=cookie)).status_code == 200
+
+
+async def test_a_visits_address_written_otherwise_leads_nowhere(browser):
+    back, cookie = await open_visit(browser)
+    visit = back.headers["location"].split("/")[2]
+    other = f"%{ord(visit[0]):02X}{visit[1:]}"
+    assert (await browser.get(f"/visit/{other}/api/view", headers=cookie)).status_code == 404
+
+
 REFLECTED = "<script>alert(1)</script>"
 
 

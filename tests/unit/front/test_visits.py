@@ -113,6 +113,32 @@ async def test_the_visits_entries_carry_its_patient_as_a_hash(held, tmp_path):
     assert len(line["patient"]) == 32
 
 
+@pytest.mark.parametrize("event", ["front:visit:open", "ledger:tail:cut", "visit", "Visit:a:b", " visit:a:b"])
+async def test_a_visit_speaks_for_itself_alone_in_the_ledger(held, events, event):
+    for owe in (False, True):
+        assert (await call(held, "POST", "/api/log", json={"event": event, "owe": owe})).json()["status"] == 503
+    assert events() == ["front:visit:open"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": "Ada Marlowe wants to end her life"},
+        {"outcome": "x" * 21},
+        {"document": "Ada Marlowe"},
+        {"document": "Patient/p1"},
+        {"document": "DocumentReference/7/../../Patient/p2"},
+        {"destroyed": ["x" * 4001]},
+        {"note": "more"},
+    ],
+)
+async def test_a_report_of_the_end_carries_no_content(held, change, caplog):
+    await call(held, "POST", "/api/end", json={"outcome": "filed", "document": "DocumentReference/7", **change})
+    await asyncio.wait_for(held.gone.wait(), 5)
+    assert held.receipt.outcome == "lost"  # the visit left, and nobody knows how
+    assert "Marlowe" not in "".join(record.getMessage() for record in caplog.records)
+
+
 async def test_a_visit_that_ends_answers_first_then_leaves_a_receipt_and_nothing_else(
     held, visits, run_dir, access, database, events
 ):
@@ -302,7 +328,8 @@ async def test_large_bodies_pass_both_ways_unchanged(held):
     body = os.urandom(5_000_000)
     reply = await call(held, "POST", "/api/echo", content=body, headers={"cookie": "__Host-visit-x=secret"})
     assert reply.content == body
-    assert reply.headers["x-cookie"] == "none"
+    asked = await call(held, "POST", "/api/echo?cookie=", content=b"", headers={"cookie": "__Host-visit-x=secret"})
+    assert asked.content == b"none"
 
 
 async def test_events_pass_as_they_come(held):

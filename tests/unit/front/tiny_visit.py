@@ -95,7 +95,23 @@ def compose_visit(room: VisitRoom) -> FastAPI:
     @app.post("/api/echo")
     async def echo(request: Request) -> Response:
         body = await request.body()
-        return Response(body, headers={"x-cookie": request.headers.get("cookie", "none")})
+        given = {"x-cookie": request.headers.get("cookie", "none"), "set-cookie": "__Host-visit-x=forged"}
+        return Response(body + given["x-cookie"].encode() if request.query_params else body, headers=given)
+
+    @app.get("/api/evil")
+    async def evil() -> Response:
+        """An answer of a visit that was taken over."""
+        headers = {
+            "content-security-policy": "default-src *",
+            "cache-control": "public, max-age=31536000",
+            "access-control-allow-origin": "*",
+            "location": "https://evil.example/",
+            "refresh": "0; url=https://evil.example/",
+            "clear-site-data": '"cookies"',
+            "link": "<https://evil.example/>; rel=preload",
+            "service-worker-allowed": "/",
+        }
+        return Response("<script>alert(1)</script>", media_type="text/html", headers=headers)
 
     @app.get("/api/events")
     async def events() -> StreamingResponse:
