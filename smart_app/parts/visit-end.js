@@ -50,7 +50,7 @@ function describeEnd({ outcome, receipt, signature }) {
         case "unknown":
           return { title: all.unknown, text: signature.words || all.unknownWords, kind: "waiting" };
         default:
-          return { title: all.awaiting, text: signature?.words || all.awaitingWords, kind: "waiting" };
+          return { title: all.awaiting, text: all.awaitingWords, kind: "waiting" };
       }
     case "handed-over":
       return { title: all.handedOver, text: all.handedOverWords, kind: "done" };

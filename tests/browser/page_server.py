@@ -430,7 +430,8 @@ class ScriptedVisit:
         await asyncio.sleep(self.pace_seconds * 2)
         self.end("filed", "DocumentReference/n1")
 
-    def end(self, outcome: str, document: str | None) -> None:
+    def end(self, outcome: str, document: str | None, **fields: Any) -> None:
+        """At once, with these fields of the view otherwise than they would be."""
         ended = plain_view() | {"version": self.view["version"], "phase": "ended", "outcome": outcome}
         ended["receipt"] = {
             "visit": self.id,
@@ -446,7 +447,7 @@ class ScriptedVisit:
                 "words": "The note is in the chart as an unsigned draft. Open it in the EHR and sign it there.",
                 "seen_at": "2026-11-23T10:04:02Z",
             }
-        self.view = ended
+        self.view = ended | fields
         self.change()
 
     def sign(self) -> None:

@@ -20,13 +20,13 @@ def take_picture(page: Page, name: str, shown: Locator | None = None) -> None:
     """A picture of what is shown now, where COUNTERSIGN_PICTURES is set; otherwise nothing.
 
     Args:
-        shown: must be in the picture; otherwise it begins at the page's top.
+        shown: is at the picture's foot; otherwise the picture begins at the page's top.
     """
     if os.environ.get("COUNTERSIGN_PICTURES"):
         page.set_viewport_size(SIZE)
         page.evaluate("scrollTo(0, 0)")
         if shown is not None:
-            shown.scroll_into_view_if_needed()
+            shown.evaluate("element => { element.scrollIntoView({ block: 'end' }); scrollBy(0, 16); }")
         FOLDER.mkdir(exist_ok=True)
         (FOLDER / f"{name}.png").write_bytes(shrink_png(page.screenshot(animations="disabled", caret="hide")))
         page.set_viewport_size(FULL)

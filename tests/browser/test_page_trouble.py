@@ -243,11 +243,9 @@ def test_going_back_to_the_material_keeps_the_lines(chromium: Browser, page_serv
 def test_the_receipt_is_waited_for_after_the_end(chromium: Browser, page_server: PageServer) -> None:
     """The visit ends before the front can say that its process is gone."""
     with open_visit(chromium, page_server, "plain") as at:
-        at.visit.end("filed", "DocumentReference/n1")
-        receipt, signature = at.visit.view["receipt"], at.visit.view["signature"]
-        at.visit.change(receipt=None, signature=None)
+        at.visit.end("filed", "DocumentReference/n1", receipt=None, signature=None)
         expect(at.page.get_by_role("heading", name="In the chart, awaiting your signature")).to_be_visible()
-        at.visit.change(receipt=receipt, signature=signature)
+        at.visit.end("filed", "DocumentReference/n1")
         expect(at.page.get_by_role("heading", name="Receipt")).to_be_visible()
         expect(at.page.get_by_text("DocumentReference/n1")).to_be_visible()
 
@@ -255,8 +253,7 @@ def test_the_receipt_is_waited_for_after_the_end(chromium: Browser, page_server:
 def test_a_lost_visit_says_what_became_of_it(chromium: Browser, page_server: PageServer) -> None:
     sentence = "The visit was lost and everything in it destroyed. Open Countersign again from the EHR."
     with open_visit(chromium, page_server, "plain") as at:
-        at.visit.end("lost", None)
-        at.visit.change(problem={"code": "visit.lost", "message": sentence})
+        at.visit.end("lost", None, problem={"code": "visit.lost", "message": sentence})
         expect(at.page.get_by_role("heading", name="This visit is over")).to_be_visible()
         expect(at.page.get_by_role("alert")).to_have_text(sentence)
 

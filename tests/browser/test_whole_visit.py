@@ -31,7 +31,7 @@ from tests.browser.visit_walk import (
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 LIT = ".beneath:visible li, evidence-lines .line.lit:visible"  # beside the draft, or beneath where it is narrow
-EDITED = "Calm; good eye contact. Tearful once, when she spoke of her sister (lilac-marker)."
+EDITED = "Calm; good eye contact. Tearful once, when she spoke of her sister Marigold."
 
 
 def sign_draft(chart: Page, words: str) -> None:
@@ -107,7 +107,7 @@ def test_a_visit_beside_the_chart_from_launch_to_signature(chromium: Browser, pr
         assert RISK_QUESTION in text
         assert "GAD-7" not in text  # the assessment was struck
         assert "AI" in text
-        sign_draft(chart, "lilac-marker")
+        sign_draft(chart, "sister Marigold")
         expect(place.get_by_role("heading", name="Signed")).to_be_visible()
 
         cookies = [cookie for cookie in watched.context.cookies() if cookie["name"] != "third-party"]
@@ -117,7 +117,7 @@ def test_a_visit_beside_the_chart_from_launch_to_signature(chromium: Browser, pr
             assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "None")
             assert cookie.get("partitionKey")
         assert frame.evaluate(KEPT) == NOTHING_KEPT
-    kept = search_files(product.folder, ["lilac-marker", "sertraline 50 mg", "paced breathing"])
+    kept = search_files(product.folder, ["sister Marigold", "sertraline 50 mg", "paced breathing"])
     assert kept == []
 
 
