@@ -61,7 +61,8 @@ async def _serve(settings: SandboxSettings, listener: socket.socket) -> int:
         await application.state.sandbox.plant()
     except FhirRefused as refused:
         where = f"The FHIR server at {settings.fhir_url}" if settings.fhir_url else "The sandbox's own record"
-        print(f"{where} did not take the invented patients (status {refused.status}).", file=sys.stderr)
+        advice = "Check its address, and that it lets anybody write, then start again."
+        print(f"{where} did not take the invented patients (status {refused.status}). {advice}", file=sys.stderr)
         return 1
     config = uvicorn.Config(
         BreakableServer(application), log_level="warning", access_log=False, timeout_graceful_shutdown=3

@@ -16,7 +16,7 @@ import pytest
 
 from gateway.filing.document import IDENTIFIER_SYSTEM
 from tests.bench.browser import PlainBrowser
-from tests.browser.demo_servers import Product, run_product, search_files
+from tests.browser.demo_servers import HEARD, ROOT, Product, run_product, search_files
 from tests.flow.steps import VisitSteps
 from tests.hapi.definitions import HapiServer
 from tests.hapi.test_validation import list_findings
@@ -29,6 +29,7 @@ O: Alert, speech quiet.
 A: Generalized anxiety, a little better than last month.
 P: Continue the quokka diary. See again next Tuesday."""
 MARKED = ["zanzibar", "quokka"]
+SAMPLE = ROOT / "gateway" / "sandbox" / "samples" / "dictation.flac"
 ADA, BRUNO, JONAS = "sandbox-ada-marlowe", "sandbox-bruno-castellan", "sandbox-jonas-telford"
 SIGN_FORM = re.compile(r"/(?P<note>[^/\"]+)/sign\"")
 
@@ -69,9 +70,9 @@ async def wait_for_signature(visit: VisitSteps, status: str) -> dict[str, Any]:
     return signature
 
 
-def sign_in_chart(product: Product, patient: str, note: str, version: str) -> httpx.Response:
-    """What the chart's Sign button sends."""
-    address = f"{product.ehr}/patient/{patient}/{note}/sign"
+def press(product: Product, patient: str, note: str, button: str, version: str) -> httpx.Response:
+    """What a button of the chart sends: sign, discard or withdraw the version that it stands beside."""
+    address = f"{product.ehr}/patient/{patient}/{note}/{button}"
     return httpx.post(address, data={"version": version}, headers={"accept": "application/json"}, timeout=30)
 
 
@@ -154,8 +155,8 @@ async def test_a_whole_visit_is_filed_signed_seen_and_gone(product: Product, hap
         assert (await wait_for_signature(visit, "awaiting"))["words"] == "In the chart, awaiting your signature."
 
         assert document["id"] in list_signable(product, ADA)
-        assert sign_in_chart(product, ADA, document["id"], "2").status_code == 409
-        assert sign_in_chart(product, ADA, document["id"], "1").status_code == 200
+        assert press(product, ADA, document["id"], "sign", "2").status_code == 409
+        assert press(product, ADA, document["id"], "sign", "1").status_code == 200
         signed = hapi.read(note)
         assert (signed["meta"]["versionId"], signed["docStatus"]) == ("2", "final")
         assert signed["authenticator"]["reference"] == "Practitioner/sandbox-mara-ellison"
@@ -163,7 +164,7 @@ async def test_a_whole_visit_is_filed_signed_seen_and_gone(product: Product, hap
         assert hapi.read(f"{note}/_history/1")["docStatus"] == "preliminary"
 
         assert document["id"] not in list_signable(product, ADA)
-        assert sign_in_chart(product, ADA, document["id"], "2").status_code == 409
+        assert press(product, ADA, document["id"], "sign", "2").status_code == 409
         headers = {"Authorization": f"Bearer {take_token(product, ADA)}", "Content-Type": "application/fhir+json"}
         refused = httpx.put(f"{product.issuer}/{note}", json=signed, headers=headers, timeout=30)
         assert (refused.status_code, "locked" in refused.text) == (409, True)
@@ -180,6 +181,36 @@ async def test_a_whole_visit_is_filed_signed_seen_and_gone(product: Product, hap
     for left in ("state", "run", "tmp"):
         assert search_files(product.folder / left, [*MARKED, "Marlowe"]) == []
     assert [word for word in MARKED if word in product.read_said().lower()] == []
+
+
+async def test_a_dictated_note_is_labelled_as_made_with_ai(product: Product, hapi: HapiServer) -> None:
+    async with open_visit(product, ADA) as visit:
+        await visit.post("way", {"way": "dictate", "format": "soap"})
+        sound = {"content": SAMPLE.read_bytes(), "headers": {"content-type": "audio/flac"}}
+        assert (await visit.http.post("/api/dictation", **sound)).status_code == 200
+        await visit.settle("gathering")
+        await visit.post("draft", {"format": "soap"})
+        await visit.settle("reviewing")
+        await visit.accept_all()
+        await visit.file()
+        document, [provenance] = await find_filed(hapi, visit)
+    assert [one["code"] for one in document["meta"]["security"]] == ["AIAST"]
+    assert provenance["reason"][0]["coding"][0]["code"] == "AIAST"
+    assert "dictation (transcribed by an AI speech model)" in read_text(document)
+    assert all((said in read_text(document), said in str(provenance)) == (True, False) for said in HEARD.split(". "))
+    for resource in (document, provenance):
+        assert list(list_findings(hapi, resource)) == []
+
+
+@pytest.mark.parametrize(("button", "status"), [("discard", "unknown"), ("withdraw", "changed")])
+async def test_what_becomes_of_a_note_that_is_not_signed_is_told(product, hapi, button: str, status: str) -> None:
+    async with open_visit(product, ADA) as visit:
+        await visit.type_note(NOTE)
+        await visit.accept_all()
+        await visit.file()
+        document, [_] = await find_filed(hapi, visit)
+        assert press(product, ADA, document["id"], button, "1").status_code == 200
+        assert (await wait_for_signature(visit, status))["words"].endswith(".")
 
 
 @pytest.mark.parametrize(

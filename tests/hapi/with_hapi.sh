@@ -19,7 +19,9 @@ if [ -x "$root/../shared/hapi/serve" ]; then
   "$root/../shared/hapi/serve" "$port" >"$log" 2>&1 &
   server=$!
 elif docker info >/dev/null 2>&1; then
-  docker run --rm -p "127.0.0.1:$port:8080" hapiproject/hapi:v8.8.0-1 >"$log" 2>&1 &
+  uscore=hapi.fhir.implementationguides.uscore
+  docker run --rm -p "127.0.0.1:$port:8080" -e "$uscore.name=hl7.fhir.us.core" -e "$uscore.version=6.1.0" \
+    hapiproject/hapi:v8.8.0-1 >"$log" 2>&1 &
   server=$!
 else
   echo "hapi: no server: set COUNTERSIGN_HAPI to the base of a HAPI FHIR R4 server, or install Docker." >&2

@@ -71,7 +71,10 @@ def test_a_record_that_does_not_answer_is_one_sentence() -> None:
         arguments = ["--port", "0", "--fhir", url]
         done = subprocess.run([*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert done.stderr == f"The FHIR server at {url} did not take the invented patients (status 502).\n"
+    assert done.stderr == (
+        f"The FHIR server at {url} did not take the invented patients (status 502). "
+        "Check its address, and that it lets anybody write, then start again.\n"
+    )
 
 
 def test_help_teaches() -> None:
