@@ -26,7 +26,7 @@ from uvicorn.server import ServerState
 from gateway.ehr.site import EhrSite
 from gateway.errors import CountersignError, LedgerError, VisitError
 from gateway.front.access import Access
-from gateway.front.scope import Call, Refused, judge_call
+from gateway.front.scope import Call, Own, Refused, judge_call
 from gateway.ledger.entry import Entry
 from gateway.ledger.log import Ledger
 from gateway.visit.peer import talk_only_to
@@ -181,7 +181,8 @@ class Broker:
         path = request.scope["raw_path"].decode("latin-1").removeprefix("/fhir").removeprefix("/")
         query = request.scope["query_string"].decode("latin-1")
         condition = request.headers.get("if-none-exist")
-        call = judge_call(request.method, path, query, session.patient_id, self._base, condition)
+        own = Own(session.patient_id, session.encounter_id, session.user)
+        call = judge_call(request.method, path, query, own, self._base, condition)
         if isinstance(call, Refused):
             self._ledger.owe(self.entry("front:fhir:refused", call.code))
             log.error("broker.refused visit=%s code=%s", self._visit_id, call.code)

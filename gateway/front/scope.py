@@ -1,8 +1,9 @@
 """What a visit may ask of its EHR: decided from the method, the path, the query and one header, before it is sent.
 
-A read names one resource of the few kinds that a visit reads; a search names this visit's patient, and nothing in
-it may bring in more than matches; a write creates a note or its Provenance. Whether what comes back is this
-patient's, the visit checks itself (``ehr/chart``); what it writes, nobody checks here: bodies are not looked at.
+A read names this visit's own patient, encounter or clinician, or one resource of the few other kinds; a search names
+this visit's patient, and nothing in it may bring in more than matches; a write creates a note or its Provenance.
+Whether what comes back is this patient's, the visit checks itself (``ehr/chart``); what it writes, nobody checks
+here: bodies are not looked at.
 """
 
 import re
@@ -31,6 +32,18 @@ CONDITION = re.compile(r"identifier=[^&;]+")
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """Whose visit it is: ids as the EHR knows them; ``user`` is a relative reference (``Practitioner/42``).
+
+    Without an encounter the launch had none: the patient's are then searched for.
+    """
+
+    patient_id: str
+    encounter_id: str | None
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A permitted call: what it does, to which type, below the EHR's base at ``path``."""
 
@@ -47,7 +60,7 @@ class Refused:
 
 
 def judge_call(
-    method: str, path: str, query: str, patient_id: str, ehr_base: str, condition: str | None = None
+    method: str, path: str, query: str, own: Own, ehr_base: str, condition: str | None = None
 ) -> Call | Refused:
     """Decide one call.
 
@@ -66,10 +79,10 @@ def judge_call(
         case "GET", []:
             return Call("search", "", path) if _asks_for_page(values) else Refused("base")
         case "GET", [type_] if type_ in READABLE:
-            return _judge_search(type_, values, patient_id, ehr_base)
+            return _judge_search(type_, values, own, ehr_base)
         case "GET", [type_, id_, *version] if type_ in READABLE and ID.fullmatch(id_) and _is_version(version):
-            if type_ == "Patient" and id_ != patient_id:
-                return Refused("other-patient")
+            if not _is_own(type_, id_, own):
+                return Refused(f"other-{type_.lower()}")
             return Call("read", type_, path) if only_showing else Refused("query")
         case "POST", [type_] if type_ in WRITABLE and not query:
             if condition is not None and not CONDITION.fullmatch(condition):
@@ -77,6 +90,19 @@ def judge_call(
             return Call("create", type_, path)
         case _:
             return Refused("call")
+
+
+def _is_own(type_: str, id_: str, own: Own) -> bool:
+    """Whether a resource of this kind may be read by its id: the visit's own, or a note with its parts."""
+    match type_:
+        case "Patient":
+            return id_ == own.patient_id
+        case "Encounter":
+            return own.encounter_id is None or id_ == own.encounter_id
+        case "Practitioner" | "PractitionerRole":
+            return f"{type_}/{id_}" == own.user
+        case _:
+            return True
 
 
 def _is_version(rest: list[str]) -> bool:
@@ -94,19 +120,20 @@ def _asks_for_page(values: list[tuple[str, str]]) -> bool:
     return PAGES in names and all(name.startswith(PAGES) or name in SHOWING | {"_bundletype"} for name in names)
 
 
-def _judge_search(type_: str, values: list[tuple[str, str]], patient_id: str, ehr_base: str) -> Call | Refused:
+def _judge_search(type_: str, values: list[tuple[str, str]], own: Own, ehr_base: str) -> Call | Refused:
     if type_ == "PractitionerRole":  # of nobody's record; the one resource with its practitioner
         ids = [value for name, value in values if name == "_id"]
         others = {pair for pair in values if pair[0] != "_id" and pair[0] not in SHOWING}
-        fits = len(ids) == 1 and ID.fullmatch(ids[0]) and others <= ROLE_SEARCH
+        fits = len(ids) == 1 and _is_own(type_, ids[0], own) and others <= ROLE_SEARCH
         return Call("search", type_, type_) if fits else Refused("query")
     if type_ not in OF_PATIENT | {"Patient"}:
         return Refused("call")
-    own = {patient_id, f"Patient/{patient_id}", f"{ehr_base.rstrip('/')}/Patient/{patient_id}"}
+    relative = f"Patient/{own.patient_id}"
+    names = {own.patient_id, relative, f"{ehr_base.rstrip('/')}/{relative}"}
     naming = PATIENT_PARAMETERS if type_ in OF_PATIENT else frozenset({"_id"})
     named = [value for name, value in values if name in naming]
     rest = [name for name, _ in values if name not in naming]
-    if any(value not in own for value in named):
+    if any(value not in names for value in named):
         return Refused("other-patient")
     if not named:
         return Refused("no-patient")

@@ -36,7 +36,7 @@ from gateway.front.environment import (
 )
 from gateway.front.retention import read_retention
 from gateway.settings import Settings
-from gateway.visit.confinement import landlock_version
+from gateway.visit.confinement import can_limit_calls, landlock_version
 from gateway.visit.process import can_give_up_network
 
 log = logging.getLogger("countersign.supervisor")
@@ -96,6 +96,8 @@ def serve(
         announce("Warning: this machine swaps; memory of a visit could reach its disk. Turn swap off (swapoff -a).")
     if not landlock_version():
         announce("Warning: this kernel has no Landlock; a visit's process could read files. Use Linux 5.13 or later.")
+    if not can_limit_calls():
+        announce("Warning: a visit's process could start others on this processor; use x86-64 or arm64.")
     with (
         _signals_become_flag() as is_over,
         _listen(settings) as listener,

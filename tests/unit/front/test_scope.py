@@ -1,12 +1,13 @@
 import pytest
 
-from gateway.front.scope import Call, Refused, judge_call
+from gateway.front.scope import Call, Own, Refused, judge_call
 
 BASE = "https://ehr.example.org/fhir"
+OWN = Own("p1", "e1", "PractitionerRole/7")
 
 
 def judge(method, path, query="", condition=None):
-    return judge_call(method, path, query, "p1", BASE, condition)
+    return judge_call(method, path, query, OWN, BASE, condition)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,12 @@ def test_passes_what_a_visit_needs(method, path, query, action):
         ("GET", "_history", ""),
         ("GET", "DocumentReference/7/_history/..", ""),
         ("GET", "DocumentReference/7/_history/1/2", ""),
+        # another one than the visit's own
+        ("GET", "Encounter/e2", ""),
+        ("GET", "Encounter/e2/_history/1", ""),
+        ("GET", "Practitioner/7", ""),
+        ("GET", "PractitionerRole/8", ""),
+        ("GET", "PractitionerRole", "_id=8"),
         # kinds that no visit reads, and spellings that a lenient server may take for one
         ("GET", "Observation/1", ""),
         ("GET", "Condition", "patient=p1"),
@@ -141,3 +148,9 @@ def test_a_conditional_create_names_the_note_alone(condition):
 )
 def test_a_conditional_create_is_no_search_for_anything_else(condition):
     assert judge("POST", "DocumentReference", condition=condition) == Refused("condition")
+
+
+def test_without_an_encounter_in_the_launch_any_may_be_read_and_the_visit_checks_whose_it_is():
+    own = Own("p1", None, "Practitioner/42")
+    assert isinstance(judge_call("GET", "Encounter/e2", "", own, BASE), Call)
+    assert isinstance(judge_call("GET", "Practitioner/42", "", own, BASE), Call)

@@ -80,7 +80,7 @@ async def test_a_refused_token_is_renewed_once(held, ehr, access):
 
 
 async def test_a_redirect_is_passed_on_and_never_followed(held, ehr):
-    assert (await call(held, "GET", "/api/fhir/Encounter/moved")).json()["status"] == 302
+    assert (await call(held, "GET", "/api/fhir/Binary/moved")).json()["status"] == 302
     assert len(ehr.requests) == 1
 
 
