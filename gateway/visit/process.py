@@ -116,7 +116,7 @@ def warm_up(composition: Composition, room: VisitRoom) -> None:
     Without it each visit spends 100 ms of its first 150 on imports that wait for a first use. Starts no thread.
     """
     app = composition.compose_visit(room)
-    uvicorn.Config(app, log_config=None, ws="none").load()
+    uvicorn.Config(app, log_config=None, access_log=False, ws="none").load()
     asyncio.run(_ask_for_nothing(app))
 
 

@@ -98,6 +98,16 @@ def test_a_log_line_is_an_event_with_codes_and_never_an_errors_text(name: str) -
 
 
 @EACH
+def test_no_server_writes_an_access_log(name: str) -> None:
+    """Its lines hold addresses, and so launches, codes and visits."""
+    for call in calls(TREES[name]):
+        if ast.unparse(call.func) == "uvicorn.Config":
+            given = {word.arg: ast.unparse(word.value) for word in call.keywords}
+            assert (given.get("access_log"), given.get("log_config")) == ("False", "None"), f"{name}:{call.lineno}"
+            assert given.get("ws") == "'none'", f"{name}:{call.lineno}"
+
+
+@EACH
 def test_secrets_are_compared_in_constant_time(name: str) -> None:
     if not name.startswith(("front/", "ehr/", "store/")):
         return
