@@ -14,12 +14,11 @@ from fhir.resources.R4B.documentreference import DocumentReference
 from gateway.ehr.chart import CLINICIAN_UNKNOWN, Chart
 from gateway.ehr.dates import parse_moment
 from gateway.ehr.site import EhrSite
-from gateway.filing.text import NOT_OVER, compose_text, compose_title
+from gateway.filing.text import NOT_OVER, compose_text, compose_title, is_made_with_ai
 from gateway.filing.text import HeadLine as HeadLine
 from gateway.filing.text import VisitFacts as VisitFacts
 from gateway.filing.text import compose_head as compose_head
 from gateway.filing.text import describe_making as describe_making
-from gateway.filing.text import is_made_with_ai as is_made_with_ai
 from gateway.note.review import ApprovedNote
 from gateway.note.statement import DrafterInfo
 

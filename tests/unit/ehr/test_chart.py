@@ -371,6 +371,26 @@ async def test_an_encounter_in_words(client, record):
 
 
 @pytest.mark.parametrize(
+    ("provider", "organization"),
+    [
+        ({"reference": "Organization/9"}, "Organization/9"),
+        ({"reference": f"{BASE}/Organization/9/_history/2"}, "Organization/9"),
+        ({"reference": "https://other.example.org/fhir/Organization/9"}, ""),
+        ({"reference": "Practitioner/9"}, ""),
+        ({"reference": 7}, ""),
+        ({"display": "Linden Street"}, ""),
+        ("Organization/9", ""),
+        (None, ""),
+    ],
+)
+async def test_an_encounter_s_organization_is_one_of_this_ehr(client, record, provider, organization):
+    record.encounters = [encounter(serviceProvider=provider)]
+    found = (await read(client)).encounter
+    assert found is not None
+    assert found.organization == organization
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"patient_id": ""},
