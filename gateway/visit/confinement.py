@@ -125,20 +125,22 @@ def drop_capabilities() -> None:
 
 # Calls to the kernel ------------------------------------------------------------------------------------------------
 
-# asm/unistd_64.h and asm-generic/unistd.h. Another process would outlive the purge; the rest is a way to others'
-# memory, to other namespaces, or to parts of the kernel that no visit has a use for.
+# asm/unistd_64.h and asm-generic/unistd.h. Another process would outlive the purge, and so would what lies in shared
+# memory, queues and keyrings; the rest is a way to others' memory, to other namespaces, or to parts of the kernel
+# that no visit has a use for.
 _FORBIDDEN = {
     "x86_64": {
         **{"fork": 57, "vfork": 58, "execve": 59, "execveat": 322, "ptrace": 101, "process_vm_readv": 310},
         **{"process_vm_writev": 311, "unshare": 272, "setns": 308, "mount": 165, "umount2": 166, "pivot_root": 155},
         **{"chroot": 161, "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "add_key": 248, "request_key": 249},
         **{"keyctl": 250, "init_module": 175, "finit_module": 313},
+        **{"shmget": 29, "semget": 64, "msgget": 68, "mq_open": 240},
     },
     "aarch64": {
         **{"execve": 221, "execveat": 281, "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271},
         **{"unshare": 97, "setns": 268, "mount": 40, "umount2": 39, "pivot_root": 41, "chroot": 51, "bpf": 280},
         **{"perf_event_open": 241, "userfaultfd": 282, "add_key": 217, "request_key": 218, "keyctl": 219},
-        **{"init_module": 105, "finit_module": 273},
+        **{"init_module": 105, "finit_module": 273, "shmget": 194, "semget": 190, "msgget": 186, "mq_open": 180},
     },
 }
 _FORBIDDEN_EVERYWHERE = {"io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "pidfd_getfd": 438}

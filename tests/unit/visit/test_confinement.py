@@ -68,6 +68,18 @@ print(errno.errorcode[(libc.ptrace(0, 0, 0, 0), ctypes.get_errno())[1]])
     assert run(body) == ["EPERM"] * 5
 
 
+@needs_filter
+def test_the_call_filter_lets_nothing_be_left_in_the_kernel():
+    body = """
+give_up_rights()
+assert limit_calls()
+libc = ctypes.CDLL(None, use_errno=True)
+for name, *given in (("shmget", 7, 4096, 0o1600), ("semget", 7, 1, 0o1600), ("msgget", 7, 0o1600)):
+    print(errno.errorcode[(getattr(libc, name)(*given), ctypes.get_errno())[1]])
+"""
+    assert run(body) == ["EPERM"] * 3
+
+
 @needs_landlock
 def test_landlock_alone_keeps_files_shut_and_leaves_open_ones_open(tmp_path):
     (tmp_path / "key").write_text("secret")
