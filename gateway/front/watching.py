@@ -131,7 +131,7 @@ def word_status(status: SignatureStatus) -> tuple[str, str, bool]:
         case Withdrawn():
             return "changed", "The EHR says that this note was withdrawn or replaced. Look at it in the EHR.", True
         case NotKnown():
-            return "unknown", "Whether it is signed is not known here. Look for it in the EHR.", False
+            return "unknown", status.words, False
         case _:
             assert_never(status)
 
@@ -234,6 +234,9 @@ class SignatureDesk:
         except CountersignError as error:
             log.error("signature.look.failed visit=%s code=%s", note.visit, error.code)
             status = NotKnown(error.code, self._clock())
+        else:
+            if isinstance(status, NotKnown):
+                log.warning("signature.look.unknown visit=%s code=%s", note.visit, status.code)
         word, words, is_end = word_status(status)
         news.tell(word, words, status.seen_at)
         if is_end:
