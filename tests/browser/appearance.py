@@ -41,7 +41,7 @@ def list_faults(
             faults += [f"{size['width']} {scheme} {found}" for found in run_axe(place, rules)]
         if (width := place.evaluate(OVERFLOW)) > 0:
             faults.append(f"{size['width']}: {width} pixels run off the side")
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     if before:
         page.set_viewport_size(before)
     return faults

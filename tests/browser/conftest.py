@@ -39,13 +39,13 @@ def playwright_driver() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def chromium(playwright_driver: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Debian's Chromium as it will be: without third-party cookies. Somebody speaks into its microphone, which is
-    allowed where the frame allows it. Its first context is for pages that keep nothing in it."""
+    allowed where the frame allows it. Its first page is for those that leave nothing in it."""
     speech: Path = tmp_path_factory.mktemp("microphone") / "speech.wav"
     samples, rate = soundfile.read(SAMPLE, dtype="int16")
     soundfile.write(speech, samples, rate, subtype="PCM_16")
     arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={speech}"]
     browser = playwright_driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-    browser.new_context()
+    browser.new_context().new_page()
     expect.set_options(timeout=PATIENCE_MS)
     yield browser
     browser.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, expect
 
 from tests.browser.page_server import PageServer, ScriptedVisit
 
@@ -25,6 +25,16 @@ class Watched:
     errors: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
 
+    def note_error(self, error: Error) -> None:
+        self.errors.append(str(error))
+
+    def note_console(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.errors.append(said.text)
+
+    def note_request(self, request: Request) -> None:
+        self.hosts.add(urlsplit(request.url).netloc)
+
     def posts(self, path: str) -> list[Any]:
         return [body for name, body in self.visit.posts if name == path]
 
@@ -41,25 +51,21 @@ def open_visit(
     apart: bool = False,
     expected_errors: bool = False,
 ) -> Iterator[Watched]:
-    """Open a scene in a page of its own; an error on the page, CSP's among them, fails the test.
+    """Open a scene; an error on the page, CSP's among them, fails the test.
 
     Args:
         frame: open it in another site's frame that is allowed this.
-        apart: in a browser context of its own, for a test that changes it; else the browser's first one.
+        apart: in a browser context of its own, for a test that changes it; else in the browser's first page, where
+            Chromium need not start a process for it.
     """
     visit_id = f"{scene}-{next(numbers)}"
-    context = chromium.new_context(permissions=permissions) if apart or permissions else chromium.contexts[0]
-    page = context.new_page()
+    own = chromium.new_context(permissions=permissions) if apart or permissions else None
+    page = own.new_page() if own else chromium.contexts[0].pages[0]
     page.set_viewport_size(viewport)
     watched = Watched(page, server.visit(visit_id))
-
-    def note_console(said: ConsoleMessage) -> None:
-        if said.type == "error":
-            watched.errors.append(said.text)
-
-    page.on("pageerror", lambda error: watched.errors.append(str(error)))
-    page.on("console", note_console)
-    page.on("request", lambda request: watched.hosts.add(urlsplit(request.url).netloc))
+    page.on("pageerror", watched.note_error)
+    page.on("console", watched.note_console)
+    page.on("request", watched.note_request)
     page.goto(server.url(visit_id) if frame is None else server.frame_url(visit_id, frame))
     if frame is None:
         expect(page.locator(".place h2")).not_to_have_text("Reading the chart")
@@ -68,9 +74,13 @@ def open_visit(
         if not expected_errors:
             assert watched.errors == []
     finally:
-        page.close()
-        if context is not chromium.contexts[0]:
-            context.close()
+        page.remove_listener("pageerror", watched.note_error)
+        page.remove_listener("console", watched.note_console)
+        page.remove_listener("request", watched.note_request)
+        if own:
+            own.close()
+        else:
+            page.goto("about:blank")
 
 
 def choose(page: Page, way: str) -> None:
