@@ -21,7 +21,7 @@
  * @typedef {{label: string, value: string}} Labelled
  * @typedef {{name: string, birth_date: string | null, gender: string | null, identifiers: Labelled[]}} Patient
  * @typedef {{id: string, period: string, kind: string, location: string, participants: string[]}} Encounter
- * @typedef {{visit: string, outcome: string, ended_at: string, destroyed: string[], proof: string[],
+ * @typedef {{visit: string, outcome: string, ended_at: string, destroyed: string[], kept: string[], proof: string[],
  *   document: string | null}} Receipt
  * @typedef {{status: string, words: string, seen_at: string | null}} Signature
  *

@@ -278,6 +278,7 @@ export const words = {
     endedAt: "Ended",
     document: "Note in the record",
     destroyed: "Destroyed",
+    kept: "Kept, and until when",
     proof: "What proves it",
   },
 

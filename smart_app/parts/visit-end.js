@@ -66,12 +66,13 @@ function describeEnd({ outcome, receipt, signature }) {
 }
 
 /** @param {NonNullable<View["receipt"]>} receipt */
-function describeReceipt({ visit, ended_at: endedAt, destroyed, proof, document: note }) {
+function describeReceipt({ visit, ended_at: endedAt, destroyed, kept, proof, document: note }) {
   const rows = [
     [words.ended.visit, make("code", {}, visit)],
     [words.ended.endedAt, showMoment(endedAt)],
     [words.ended.document, note === null || note === undefined ? null : make("code", {}, note)],
     [words.ended.destroyed, listOf(destroyed)],
+    [words.ended.kept, listOf(kept)],
     [words.ended.proof, listOf(proof)],
   ];
   const filled = rows.filter(([, value]) => value !== null);

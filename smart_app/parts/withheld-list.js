@@ -58,13 +58,13 @@ export class WithheldList extends HTMLElement {
       make("p", { class: "withheld-why" }, make("strong", {}, words.withheld.reason), " ", make("bdi", {}, reason)),
       about,
       make("ol", { class: "beneath", hidden: true, "aria-label": words.lines.title }),
-      this.#makeTake(number, text),
+      this.#makeTake(number),
     );
     return row;
   }
 
-  /** @param {number} number @param {string} text */
-  #makeTake(number, text) {
+  /** @param {number} number */
+  #makeTake(number) {
     const field = makeTextArea({ id: makeId(), rows: 2 });
     const save = async () => {
       if (await this.#visit.act("api/take", { number, text: field.value })) close();
@@ -78,7 +78,7 @@ export class WithheldList extends HTMLElement {
     const open = makeButton(
       words.withheld.take,
       () => {
-        field.value = text;
+        field.value = ""; // her own words: what nothing carries is not put into her mouth
         editor.hidden = false;
         open.hidden = true;
         field.focus();

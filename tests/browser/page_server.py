@@ -438,6 +438,7 @@ class ScriptedVisit:
             "outcome": outcome,
             "ended_at": "2026-11-23T10:04:00Z",
             "destroyed": ["Dictation (1)", "Lines (10)", "Draft and decisions", "Chart", "Model caches", "Tokens"],
+            "kept": ["Reference of the filed note: sealed in the database, until it is signed"],
             "proof": ["The visit's process has ended: pid 4711, exit status 0", "Its sockets are gone"],
             "document": document,
         }

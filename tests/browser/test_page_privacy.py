@@ -53,6 +53,8 @@ def test_script_in_every_field_is_text(chromium: Browser, page_server: PageServe
         expect(page.locator(".edited-text").nth(1)).to_contain_text("<script>")
         page.locator("withheld-list summary").click()
         page.get_by_role("button", name="Take over").first.click()
+        expect(page.locator("withheld-list textarea").first).to_have_value("")
+        page.locator("withheld-list textarea").first.fill(shown)
         page.get_by_role("button", name="Put it into the section").click()
         expect(page.locator("note-section").nth(3).locator(".origin")).to_have_text("your own words")
         decide_all(page)
