@@ -1,4 +1,4 @@
-"""The command line: ``countersign serve | demo | models | ledger``.
+"""The command line: ``countersign serve | demo | consent | models | ledger``.
 
 Every failure is one sentence on standard error and a status other than 0; no traceback, no patient data.
 """
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.app import LEDGER_FILE
+from gateway.consent.commands import app as consent_app
 from gateway.demo import run_demo
 from gateway.errors import CountersignError
 from gateway.front.environment import set_up_logging
@@ -36,6 +37,7 @@ ledger_app = typer.Typer(
     help="The log of every read, decision, write and purge: codes, counts and keyed hashes, never content.",
 )
 app.add_typer(models_app)
+app.add_typer(consent_app)
 app.add_typer(ledger_app)
 
 Port = Annotated[

@@ -1,219 +1,335 @@
-"""One Consent resource and one question: what it says, and why it says nothing where it does.
+"""One Consent resource, read once: what it is about, what it says, and what of it is not understood.
 
-FHIR R4 Consent (https://hl7.org/fhir/R4/consent.html). In: foreign JSON. Out: a ``Finding``. Whatever is not
-understood and could bear on the question is ``UNKNOWN``; nothing is guessed.
+FHIR R4 Consent (https://hl7.org/fhir/R4/consent.html). In: foreign JSON. Out: a ``Reading``, which answers any
+question. Nothing is guessed: what can't be told is ``spoiled`` (a no to everything, since it can't be told what it is
+about) or ``unclear`` (a no to what it is about).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Any
 
+from gateway.consent import codes
 from gateway.consent.activity import Activity
-from gateway.consent.provision import Effect, Frame, Said, Verdict, judge_provision, read_codings
-from gateway.consent.rules import CONSENT_SCOPE, ConsentRules
-from gateway.ehr.dates import format_day, parse_date
-from gateway.ehr.reference import parse_reference, reference_of
+from gateway.consent.provision import (
+    Asked,
+    Kind,
+    Match,
+    Provision,
+    Unclear,
+    Verdict,
+    find_reference,
+    read_codings,
+    read_provision,
+    require_known,
+    require_reference,
+)
+from gateway.consent.rules import ConsentRules
+from gateway.consent.shape import check_shape, find_modifier
+from gateway.consent.times import read_date
+from gateway.ehr.dates import Span, format_day
+from gateway.ehr.reference import reference_of
 
-_ABOUT_ITSELF = ("resourceType", "id", "meta", "language", "text", "contained", "extension", "identifier")
-_ABOUT_ITS_MAKING = ("dateTime", "performer", "organization", "sourceAttachment", "sourceReference", "verification")
-_WHAT_IT_SAYS = ("status", "scope", "category", "patient", "policy", "policyRule", "provision")
-_READ = frozenset((*_ABOUT_ITSELF, *_ABOUT_ITS_MAKING, *_WHAT_IT_SAYS))
-_ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-# The base policy that the provisions are exceptions to. An opt-in is a general yes and answers no question.
-_BASE_POLICIES: Mapping[tuple[str, str], Effect] = {
-    (_ACT_CODE, "OPTIN"): "assumed-permit",
-    (_ACT_CODE, "OPTOUT"): "deny",
-    (_ACT_CODE, "OPTOUTE"): "deny",
-}
-_SCOPES_ASIDE = frozenset({(CONSENT_SCOPE, "adr"), (CONSENT_SCOPE, "research")})
-
-Standing = Literal["", "revoked", "rejected", "expired", "not-in-force", "unreadable", "not-understood"]
+GIVES_NOTHING = frozenset(("entered-in-error", "rejected", "draft", "proposed"))
+_PERFORMERS = frozenset(("Organization", "Patient", "Practitioner", "RelatedPerson", "PractitionerRole"))
+_ORGANIZATIONS = frozenset(("Organization",))
+_VERIFIERS = frozenset(("Patient", "RelatedPerson"))
+# Identifier of the Consents that the gateway wrote itself.
+OWN_CONSENTS = "https://countersign.dev/fhir/consent"
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+_NO_ACTIVITY: frozenset[Activity] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``words`` go on after the reference; ``standing`` says why not.
+@dataclass(slots=True)
+class Reading:
+    """One Consent, read; not changed afterwards.
 
-    ``given`` is the dateTime as written, ``written`` when the record last changed it (meta.lastUpdated).
+    Attributes:
+        consent: the resource's JSON.
+        patient: ``Patient/1``; empty where it could not be read at all.
+        spoiled: why it is a no to every question; empty: it isn't.
+        status: of those other than active and inactive nothing more is read.
+        about: the activities that its codings name, or all three where the site counts general consents.
+        unclear: why it is a no to what it is about.
+        by_category: the activities that its categories name for a yes; None: they leave that to the provisions.
+        stated: what a category coding of the site's file says by itself, by activity.
+        base: "deny" for opt-out.
+        given: its dateTime; None: it has none.
+        written: when the record last changed it.
+        performers, organizations: relative references.
+        says_nothing: a general consent whose category only tells that a paper exists.
+        own: the gateway wrote it.
+        verified: False where someone looked and did not confirm it; None where nobody looked.
     """
 
-    reference: str
-    verdict: Verdict
-    words: str
-    standing: Standing = ""
-    given: str = ""
-    written: str = ""
-    changes_at: tuple[datetime, ...] = ()
+    consent: Mapping[str, Any]
+    patient: str = ""
+    spoiled: str = ""
+    status: str = "active"
+    about: frozenset[Activity] = _NO_ACTIVITY
+    unclear: str = ""
+    by_category: frozenset[Activity] | None = None
+    stated: Mapping[Activity, Kind] = field(default_factory=dict)
+    base: Kind = ""
+    provision: Provision | None = None
+    scope_accepted: bool = False
+    says_nothing: bool = False
+    own: bool = False
+    given: Span | None = None
+    given_text: str = ""
+    written: Span | None = None
+    performers: frozenset[str] = frozenset()
+    organizations: frozenset[str] = frozenset()
+    verified: bool | None = None
+    _reference: str = ""
+
+    @property
+    def reference(self) -> str:
+        """``Consent/7/_history/2``: with its version where it has one."""
+        self._reference = self._reference or reference_of(self.consent)
+        return self._reference
 
     @property
     def given_words(self) -> str:
-        """`` on 3 Nov 2026``, or nothing."""
-        day = format_day(self.given)
-        return f" on {day}" if day else ""
+        """`` on 3 Nov 2026``, `` in Nov 2026``, or nothing."""
+        return _name_day(self.given_text)
+
+    def judge(self, asked: Asked) -> Verdict:
+        """What it says, its status and whoever gave it left aside."""
+        verdict = _VERDICTS[self.stated.get(asked.activity, "")]
+        if self.provision is not None:
+            named = self.by_category is not None and asked.activity in self.by_category
+            verdict = self.provision.judge(asked, named)
+        elif verdict is Verdict.PERMIT and asked.label:
+            verdict = Verdict.SILENT  # a category names no label
+        return _VERDICTS[self.base] if verdict is Verdict.SILENT else verdict
+
+    def may_have_permitted(self, activity: Activity) -> bool:
+        """Whether it ever said yes; ending one that only said no took no yes back."""
+        if self.provision is not None:
+            return self.provision.permits_anything()
+        return (self.stated.get(activity) or self.base) != "deny"
+
+    @property
+    def may_defeat(self) -> bool:
+        """Whether it could take another's yes away: it has ended, or says no at some time."""
+        if self.status == "inactive" or self.base == "deny" or "deny" in self.stated.values():
+            return True
+        return self.provision is not None and self.provision.denies_anything()
+
+    def excludes(self, asked: Asked) -> bool:
+        """Whether, whenever it was, it certainly was not about this."""
+        return self.provision is not None and self.provision.match(replace(asked, at=None)) is Match.NO
+
+    def has_denied(self, asked: Asked) -> bool:
+        """Whether it said no at any moment from its own date until now."""
+        first = self.given.earliest_start if self.given else ALWAYS
+        moments = {moment for moment in (first, *self.instants()) if first <= moment <= asked.question.at}
+        return any(self.judge(replace(asked, at=moment)) is Verdict.DENY for moment in moments)
+
+    def instants(self) -> Iterator[datetime]:
+        """Every moment at which its answer may change, but for the site's limit of age."""
+        if self.given is not None:
+            yield self.given.earliest_start
+            yield self.given.latest_start
+        if self.provision is not None:
+            yield from self.provision.instants()
 
 
-def read_consent(consent: object, activity: Activity, rules: ConsentRules, now: datetime, patient: str = "") -> Finding:
-    """Read one Consent for one activity.
+_VERDICTS: Mapping[Kind, Verdict] = {"permit": Verdict.PERMIT, "deny": Verdict.DENY, "": Verdict.SILENT}
 
-    Args:
-        patient: ``Patient/1``, whose Consent it must be; empty: not checked here.
-    """
+
+def read_consent(consent: object, rules: ConsentRules) -> Reading:
+    """Read one Consent; never raises."""
     if not isinstance(consent, dict) or consent.get("resourceType") != "Consent":
-        return Finding("Consent", Verdict.UNKNOWN, "can't be read", "unreadable")
-    meta = consent.get("meta")
-    written = meta.get("lastUpdated") if isinstance(meta, dict) else None
-    finding = Finding(
-        reference_of(consent),
-        Verdict.SILENT,
-        "",
-        given=_keep_date(consent.get("dateTime")),
-        written=_keep_date(written),
+        return Reading({"resourceType": "Consent"}, spoiled="can't be read")
+    status = consent.get("status")
+    if isinstance(status, str) and status in GIVES_NOTHING:
+        if modifier := find_modifier(consent):
+            return Reading(consent, spoiled=modifier)
+        return Reading(consent, _patient_of(consent), status=status, about=_guess_subject(consent, rules))
+    if wrong := check_shape(consent):
+        return Reading(consent, spoiled=wrong)
+    for name in ("status", "patient", "scope", "category"):
+        if name not in consent:
+            return Reading(consent, spoiled=f"has no {name}")
+    meta = consent.get("meta", {})
+    marks = (*meta.get("security", ()), *meta.get("tag", ()))
+    if any((mark.get("system"), mark.get("code")) in codes.PARTIAL for mark in marks):
+        return Reading(consent, spoiled="was not given whole by the EHR")
+    patient = _patient_of(consent)
+    if not patient:
+        return Reading(consent, spoiled="does not say whose it is")
+    try:
+        reading = _read_subject(consent, patient, rules)
+    except Unclear as unclear:
+        return Reading(consent, patient, spoiled=str(unclear))
+    if not reading.about:
+        return reading
+    try:
+        return _read_answer(consent, reading, rules)
+    except Unclear as unclear:
+        reading.unclear = str(unclear)
+        return reading
+
+
+def _read_subject(consent: Mapping[str, Any], patient: str, rules: ConsentRules) -> Reading:
+    """What it is about. Raises Unclear where that can't be told."""
+    scopes = read_codings(consent["scope"])
+    require_known(scopes, rules.known_scopes, "scope")
+    about = _find_activities(consent.get("provision"), rules)
+    answering = False  # whether a category stands where the site's file looks for an answer
+    sure: set[Activity] = set()
+    says_nothing = False
+    for concept in consent["category"]:
+        pairs = read_codings(concept)
+        require_known(pairs, rules.known_categories, "category")
+        named = {rules.activity_codes[pair] for pair in pairs if pair in rules.activity_codes}
+        about |= named
+        if any(pair in rules.category_answers for pair in pairs):
+            answering = True
+            sure |= named if len(named) == 1 else set()
+        says_nothing = says_nothing or not codes.SAYS_NOTHING.isdisjoint(pairs)
+    is_general = not about and rules.general_consent_counts and codes.PRIVACY_SCOPE in scopes
+    if is_general:
+        about = sure = set(Activity)
+    return Reading(
+        consent,
+        patient,
+        status=consent["status"],
+        about=frozenset(about),
+        by_category=frozenset(sure) if answering or is_general else None,
+        scope_accepted=all(pair in rules.accepted_scopes for pair in scopes),
+        says_nothing=says_nothing and is_general,
+        own=any(one.get("system") == OWN_CONSENTS for one in consent.get("identifier", ())),
     )
 
-    def unknown(words: str, standing: Standing = "unreadable") -> Finding:
-        return replace(finding, verdict=Verdict.UNKNOWN, words=words, standing=standing)
 
-    for name in ("implicitRules", "modifierExtension"):
-        if name in consent:
-            return unknown(f"carries {name}, which may change what it means", "not-understood")
-    status = consent.get("status")
-    if status == "entered-in-error":
-        return replace(finding, words="was entered in error")
-    if status not in ("active", "inactive", "draft", "proposed", "rejected"):
-        return unknown("has no status that can be read")
-    if foreign := sorted(set(consent) - _READ):
-        return unknown(f"carries {foreign[0]}, which is not understood here", "not-understood")
-    if not _is_of_patient(consent.get("patient"), patient):
-        return unknown("is not this patient's")
-    said = _judge_consent(consent, activity, rules, now)
-    finding = replace(finding, changes_at=said.changes_at)
-    if status == "active":
-        return _stand(finding, consent, said, activity, rules, now)
-    return _set_aside(finding, status, said, activity)
+def _find_activities(node: Mapping[str, Any] | None, rules: ConsentRules) -> set[Activity]:
+    """The activities that a provision names at any depth. Raises Unclear where a code is not known."""
+    found: set[Activity] = set()
+    waiting = [node] if node else []
+    while waiting:
+        one = waiting.pop()
+        for concept in one.get("code", ()):
+            for pair in read_codings(concept):
+                if pair in rules.activity_codes:
+                    found.add(rules.activity_codes[pair])
+                elif not codes.is_clinical(pair):
+                    raise Unclear(f"has the code {pair[1][:40]}, which is not known here")
+        waiting.extend(one.get("provision", ()))
+    return found
 
 
-def _judge_consent(consent: Mapping[str, Any], activity: Activity, rules: ConsentRules, now: datetime) -> Said:
-    """Category and base policy set the frame, the provisions fill it."""
-    categories = _read_concepts(consent.get("category"))
-    if categories is None:
-        return Said(Verdict.UNKNOWN, "has a category that can't be read")
-    answers = [rules.category_answers[one] for one in categories if one in rules.category_answers]
-    ours = [answer for answer in answers if answer.activity is activity]
-    stated: set[Effect] = {answer.states for answer in ours if answer.states != "provision"}
-    if len(stated) > 1:
-        return Said(Verdict.UNKNOWN, "says both yes and no by its categories")
-    policies = _read_concepts([consent["policyRule"]]) if "policyRule" in consent else []
-    if policies is None:
-        return Said(Verdict.UNKNOWN, "has a policy that can't be read")
-    bases = [_BASE_POLICIES[one] for one in policies if one in _BASE_POLICIES]
-    base: Effect = "deny" if "deny" in bases else bases[0] if bases else "unstated"
-    effect = next(iter(stated), base)
-    if "permit" in stated and base == "deny":
-        return Said(Verdict.UNKNOWN, "says yes by its category and no by its policy")
-    about: Literal["this", "all", "other"] = "this" if ours else "other" if answers else "all"
-    root = consent.get("provision", {})
-    said = judge_provision(root, Frame(effect, about), activity, rules, now)
-    if "deny" in stated and said.verdict is Verdict.PERMIT:
-        return Said(Verdict.UNKNOWN, "says no by its category and yes by its provisions")
-    return said
+def _guess_subject(consent: Mapping[str, Any], rules: ConsentRules) -> frozenset[Activity]:
+    """What a Consent that gives nothing would be about, for the clinician's eyes; nothing rests on it."""
+    try:
+        pairs = [pair for concept in consent.get("category", ()) for pair in read_codings(concept)]
+        by_category = {rules.activity_codes[pair] for pair in pairs if pair in rules.activity_codes}
+        return frozenset(by_category | _find_activities(consent.get("provision"), rules))
+    except (Unclear, AttributeError, TypeError):
+        return _NO_ACTIVITY
 
 
-def _stand(
-    finding: Finding,
-    consent: Mapping[str, Any],
-    said: Said,
-    activity: Activity,
-    rules: ConsentRules,
-    now: datetime,
-) -> Finding:
-    """An active Consent: its verdict, held against its scope, its date and its verification."""
-    scope = _read_scope(consent.get("scope"), rules)
-    unclear = replace(finding, verdict=Verdict.UNKNOWN, standing="not-understood")
-    match said.verdict:
-        case Verdict.DENY:
-            return replace(finding, verdict=Verdict.DENY, words=f"says no to {activity.words}{finding.given_words}")
-        case Verdict.UNKNOWN if scope == "aside":
-            return replace(finding, words="is about advance directives or research")
-        case Verdict.UNKNOWN:
-            return replace(unclear, words=said.why)
-        case Verdict.SILENT if said.timing == "expired":
-            return replace(finding, words=f"permitted {activity.words} and is over", standing="expired")
-        case Verdict.SILENT if said.timing == "not yet":
-            words = f"permits {activity.words} from a later day on"
-            return replace(finding, words=words, standing="not-in-force")
-        case Verdict.SILENT:
-            return replace(finding, words=f"does not speak of {activity.words}")
-    if scope == "aside":
-        return replace(finding, words="is about advance directives or research")
-    if scope == "unclear":
-        return replace(unclear, words=f"permits {activity.words} under a scope that is not known here")
-    if "dateTime" in consent and not finding.given:
-        return replace(unclear, words="has a date that can't be read", standing="unreadable")
-    given = parse_date(finding.given, rules.zone)
-    if given and given.earliest_start > now:
-        changes = (*finding.changes_at, given.earliest_start)
-        return replace(finding, words="is dated in the future", standing="not-in-force", changes_at=changes)
-    if not _is_verified(consent.get("verification", [])):
-        return replace(unclear, words=f"permits {activity.words}, but is not verified")
-    return replace(finding, verdict=Verdict.PERMIT, words=f"permits {activity.words}{finding.given_words}")
+def _read_answer(consent: Mapping[str, Any], reading: Reading, rules: ConsentRules) -> Reading:
+    """What it says. Raises Unclear where something that bears on it is not understood."""
+    policies = read_codings(consent["policyRule"]) if "policyRule" in consent else ()
+    require_known(policies, codes.POLICIES, "policy")
+    opted_out = not codes.OPT_OUT.isdisjoint(policies)
+    opted_in = not codes.OPT_IN.isdisjoint(policies)
+    if opted_out and opted_in:
+        raise Unclear("opts in and out at once")
+    reading.base = "deny" if opted_out else ""
+    if rules.stating_categories:
+        reading.stated = _read_statements(consent, reading, rules)
+    if "provision" in consent:
+        reading.provision = read_provision(consent["provision"], rules, _find_common(reading))
+    _require_one_answer(reading, opted_in)
+    zone = rules.zone
+    reading.given_text = consent.get("dateTime", "")
+    reading.given = _read_given(consent.get("dateTime"), zone)
+    reading.written = _read_given(consent.get("meta", {}).get("lastUpdated"), zone)
+    reading.performers = frozenset(
+        [require_reference(one, _PERFORMERS, "was answered by someone who") for one in consent.get("performer", ())]
+    )
+    reading.organizations = frozenset(
+        [
+            require_reference(one, _ORGANIZATIONS, "belongs to an organization that")
+            for one in consent.get("organization", ())
+        ]
+    )
+    reading.verified = _read_verification(consent.get("verification", ()), zone)
+    return reading
 
 
-def _set_aside(finding: Finding, status: str, said: Said, activity: Activity) -> Finding:
-    """A Consent that is not active permits nothing; that it once did, or was refused, is still worth saying."""
-    quiet = replace(finding, changes_at=())
-    if said.verdict is Verdict.SILENT:
-        return replace(quiet, words=f"is {status} and does not speak of {activity.words}")
-    match status:
-        case "inactive" if said.verdict is Verdict.DENY:
-            return replace(quiet, words=f"said no to {activity.words} and is no longer in force")
-        case "inactive":
-            return replace(quiet, words=f"permitted {activity.words} and was taken back", standing="revoked")
-        case "rejected":
-            return replace(quiet, words=f"was offered for {activity.words} and rejected", standing="rejected")
-        case _:
-            return replace(quiet, words=f"is only {status}", standing="not-in-force")
+def _read_statements(consent: Mapping[str, Any], reading: Reading, rules: ConsentRules) -> Mapping[Activity, Kind]:
+    """What category codings of the site's file say by themselves; a yes only where they name no other activity."""
+    stated: dict[Activity, Kind] = {}
+    for concept in consent["category"]:
+        for pair in read_codings(concept):
+            if (says := rules.stating_categories.get(pair)) is None:
+                continue
+            if stated.setdefault(rules.activity_codes[pair], says) != says:
+                raise Unclear("says both yes and no by its categories")
+    sure = reading.by_category or _NO_ACTIVITY
+    return {activity: says for activity, says in stated.items() if says == "deny" or activity in sure}
 
 
-def _keep_date(value: object) -> str:
-    return value if isinstance(value, str) and parse_date(value) else ""
+def _find_common(reading: Reading) -> Kind:
+    """What its categories say of all that it is about, where they say the same: the type of a root without one."""
+    says = {reading.stated.get(activity, "") for activity in reading.about}
+    return says.pop() if len(says) == 1 else ""
 
 
-def _is_of_patient(value: object, patient: str) -> bool:
-    """A reference is there and names the patient, be it relative or absolute."""
-    text = value.get("reference") if isinstance(value, dict) else None
-    tail = parse_reference("/".join(text.split("/")[-2:])) if isinstance(text, str) else None
-    return tail is not None and tail.type == "Patient" and patient in ("", str(tail))
+def _require_one_answer(reading: Reading, opted_in: bool) -> None:
+    """Raises Unclear where its parts contradict each other, or none of them answers."""
+    root, says = reading.provision, set(reading.stated.values())
+    if root is not None and root.kind and says - {root.kind}:
+        raise Unclear("says one thing by its category and another by its provision")
+    if reading.base == "deny" and "permit" in says:
+        raise Unclear("says yes by its category and no by its policy")
+    if root is not None:
+        answers = bool(root.kind)
+    else:
+        answers = bool(reading.base) or opted_in or reading.about <= reading.stated.keys()
+    if not answers and reading.status == "active":
+        raise Unclear("says neither yes nor no")
 
 
-def _read_scope(scope: object, rules: ConsentRules) -> Literal["accepted", "aside", "unclear"]:
-    codings = _read_concepts([scope])
-    if not codings:
-        return "unclear"
-    if all(one in rules.accepted_scopes for one in codings):
-        return "accepted"
-    return "aside" if all(one in _SCOPES_ASIDE for one in codings) else "unclear"
+@lru_cache(maxsize=2048)
+def _name_day(text: str) -> str:
+    day = format_day(text)
+    is_whole = day.count(" ") == 2
+    return f" {'on' if is_whole else 'in'} {day}" if day else ""
 
 
-def _read_concepts(concepts: object) -> list[tuple[str, str]] | None:
-    """All codings of a list of CodeableConcepts; a concept of words alone counts for nothing; None: unreadable."""
-    if concepts is None:
-        return []
-    if not isinstance(concepts, list) or not all(isinstance(one, dict) for one in concepts):
+def _read_given(text: str | None, zone: tzinfo | None) -> Span | None:
+    if text is None:
         return None
-    pairs: list[tuple[str, str]] = []
-    for concept in concepts:
-        if "coding" not in concept:
-            continue
-        codings = read_codings(concept["coding"])
-        if codings is None:
-            return None
-        pairs.extend(codings)
-    return pairs
+    span = read_date(text, zone)
+    if span is None:
+        raise Unclear("has a date that can't be read")
+    return span
 
 
-def _is_verified(verification: object) -> bool:
-    """R4 Consent.verification: if anyone looked at it, someone must have confirmed it."""
-    if not isinstance(verification, list):
-        return False
-    return not verification or all(isinstance(one, dict) and one.get("verified") is True for one in verification)
+def _read_verification(verification: Any, zone: tzinfo | None) -> bool | None:
+    """False where one says that it was not confirmed; True where all were; None where nobody looked."""
+    found: bool | None = None
+    for one in verification:
+        if "verified" not in one:
+            raise Unclear("has a verification without a result")
+        if "verifiedWith" in one:
+            require_reference(one["verifiedWith"], _VERIFIERS, "was confirmed by someone who")
+        _read_given(one.get("verificationDate"), zone)
+        found = one["verified"] if found is None else found and one["verified"]
+    return found
+
+
+def _patient_of(consent: Mapping[str, Any]) -> str:
+    value = consent.get("patient")
+    if not isinstance(value, dict) or not isinstance(value.get("reference"), str):
+        return ""
+    found = find_reference(value)
+    return found if found.startswith("Patient/") else ""

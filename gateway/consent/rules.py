@@ -1,7 +1,8 @@
-"""Which codings of a site's Consent resources answer which question: ``config/consent/<id>.toml``.
+"""What a site says about consent: ``config/consent/<id>.toml``.
 
-EHRs keep consent differently, so this is a file. What a coding may never do is here: one coding answers one
-question only, and a code that merely says "a consent document exists" or "general treatment" answers none.
+EHRs keep consent differently and places have different laws, so this is a file: which codings answer which question,
+who may answer, for which purposes, for how long. What a coding may never do is here: one coding answers one question
+only, and a code that merely says "a consent document exists" or "general treatment" answers none.
 """
 
 from collections.abc import Mapping
@@ -15,13 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from gateway.configuration import read_toml
 from gateway.consent.activity import Activity
+from gateway.consent.codes import ACT_REASON, CATEGORIES, CONSENT_SCOPE, SAYS_NOTHING, SCOPES, Code
 from gateway.errors import ConfigurationError
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
-LOINC = "http://loinc.org"
-# Says that a paper exists, not what it says: on Oracle Health every proxy's chart access carries 59284-0 and permit.
-SAYS_NOTHING = frozenset({(LOINC, "59284-0"), (LOINC, "64292-6")})
 
 
 class _Part(BaseModel):
@@ -33,6 +31,10 @@ class Coding(_Part):
 
     system: Text
     code: Text
+
+    @property
+    def pair(self) -> Code:
+        return self.system, self.code
 
 
 class Answer(_Part):
@@ -59,6 +61,15 @@ class Answer(_Part):
         return self
 
 
+class Proxies(_Part):
+    """Who may answer besides the patient: codings of ``RelatedPerson.relationship``."""
+
+    majority_years: int = Field(18, ge=0, le=30, description="age from which a patient answers alone")
+    minors_answer_themselves: bool = False
+    of_minors: tuple[Coding, ...] = ()
+    of_adults: tuple[Coding, ...] = ()
+
+
 class ConsentRules(_Part):
     """The whole file. ``id`` is the file's stem."""
 
@@ -71,6 +82,17 @@ class ConsentRules(_Part):
         min_length=1, description="Consent.scope under which a permit counts; a refusal counts under any"
     )
     answers: tuple[Answer, ...] = Field(min_length=1)
+    other_categories: tuple[Coding, ...] = Field((), description="categories that are known and answer nothing here")
+    general_consent_counts: bool = Field(
+        False, description="a patient-privacy Consent that names no activity answers all three"
+    )
+    purposes: tuple[Coding, ...] = Field((), description="what a visit is for, each to be permitted; none: TREAT")
+    max_age_days: int | None = Field(None, ge=1, description="a yes older than this counts no more; unset: no limit")
+    sensitive_labels: tuple[Coding, ...] = Field((), description="labels of data that need a yes naming them")
+    organizations: tuple[Text, ...] = Field((), description="a yes counts only if given to one of these; none: to any")
+    verified_only: bool = Field(False, description="a yes counts only with a verification that says so")
+    performer_needed: bool = Field(True, description="a yes counts only where it says who gave it")
+    proxies: Proxies = Proxies()
 
     @field_validator("time_zone")
     @classmethod
@@ -105,16 +127,51 @@ class ConsentRules(_Part):
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @cached_property
-    def provision_answers(self) -> Mapping[tuple[str, str], Answer]:
+    def provision_answers(self) -> Mapping[Code, Answer]:
         return {(one.system, one.code): one for one in self.answers if one.found_in == "provision"}
 
     @cached_property
-    def category_answers(self) -> Mapping[tuple[str, str], Answer]:
+    def category_answers(self) -> Mapping[Code, Answer]:
         return {(one.system, one.code): one for one in self.answers if one.found_in == "category"}
 
     @cached_property
-    def accepted_scopes(self) -> frozenset[tuple[str, str]]:
-        return frozenset((one.system, one.code) for one in self.scopes)
+    def accepted_scopes(self) -> frozenset[Code]:
+        return frozenset(one.pair for one in self.scopes)
+
+    @cached_property
+    def known_scopes(self) -> frozenset[Code]:
+        return SCOPES | self.accepted_scopes
+
+    @cached_property
+    def activity_codes(self) -> Mapping[Code, Activity]:
+        """Every coding that names an activity, wherever it may stand."""
+        return {(one.system, one.code): one.activity for one in self.answers}
+
+    @cached_property
+    def known_categories(self) -> frozenset[Code]:
+        """R4's own, and those that this file knows."""
+        return CATEGORIES | frozenset((*self.activity_codes, *(one.pair for one in self.other_categories)))
+
+    @cached_property
+    def stating_categories(self) -> Mapping[Code, Literal["permit", "deny"]]:
+        """Categories that are the answer by themselves."""
+        return {(one.system, one.code): one.states for one in self.answers if one.states != "provision"}
+
+    @cached_property
+    def purpose_codes(self) -> frozenset[Code]:
+        return frozenset(one.pair for one in self.purposes) or frozenset([(ACT_REASON, "TREAT")])
+
+    @cached_property
+    def label_codes(self) -> tuple[Code, ...]:
+        return tuple(one.pair for one in self.sensitive_labels)
+
+    @cached_property
+    def proxies_of_minors(self) -> frozenset[Code]:
+        return frozenset(one.pair for one in self.proxies.of_minors)
+
+    @cached_property
+    def proxies_of_adults(self) -> frozenset[Code]:
+        return frozenset(one.pair for one in self.proxies.of_adults)
 
 
 def read_local_zone(file: Path = Path("/etc/localtime")) -> tzinfo:

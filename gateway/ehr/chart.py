@@ -6,7 +6,7 @@ could not be read is kept as a sentence, because an unread consent may be a refu
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from gateway.ehr.naming import (
     describe_reference,
     list_objects,
 )
-from gateway.ehr.reference import parse_reference, points_to, reference_of
+from gateway.ehr.reference import make_relative, parse_reference, points_to, reference_of
 from gateway.ehr.site import EhrSite
 from gateway.errors import EhrError, EhrGarbled, EhrRefused, LaunchError, VisitError
 from gateway.proof import Maker
@@ -39,6 +39,7 @@ OTHER_PATIENT = (
 NO_OPEN_ENCOUNTER = (
     "This patient has no open encounter in the EHR. Open one there, then open Countersign again from it."
 )
+MAX_RELATED = 20
 OPEN_STATUSES = ("in-progress", "arrived", "planned")
 # v3-ActCode's encounter classes that happen in a place; of a class that is neither here nor the site's, ask.
 IN_PERSON_CLASSES = frozenset(["AMB", "EMER", "FLD", "HH", "IMP", "ACUTE", "NONAC", "OBSENC", "PRENC", "SS"])
@@ -106,7 +107,8 @@ class PractitionerSummary:
 class Chart:
     """What was read for this visit, and proof that all of it is about the launch's patient.
 
-    ``consents`` are this patient's Consent resources; ``consent_problems`` says what could not be read of them.
+    ``consents`` are this patient's Consent resources, references to this EHR made relative; ``consent_problems`` says
+    what could not be read of them; ``related`` are the patient's RelatedPersons who answered one of them.
     ``read`` lists (reference, what it is) of everything that was read.
     """
 
@@ -120,6 +122,7 @@ class Chart:
     practitioner: PractitionerSummary
     consents: tuple[Resource, ...]
     consent_problems: tuple[str, ...]
+    related: tuple[Resource, ...]
     read: tuple[tuple[str, str], ...]
     telehealth: TelehealthFact
 
@@ -140,7 +143,7 @@ async def read_chart(client: FhirClient, context: LaunchContext, site: EhrSite, 
         _read_practitioner(client, context, site, now),
         _read_consents(client, context.patient_id, site.issuer),
     )
-    patient, encounters, practitioner, (consents, problems) = await asyncio.gather(*wanted)
+    patient, encounters, practitioner, found = await asyncio.gather(*wanted)
     chosen = encounters[0] if context.encounter_id else None
     choices = () if context.encounter_id else tuple(_summarise_encounter(one, site.issuer) for one in encounters)
     may_have_none = site.launch.without_encounter == "offer-or-none"
@@ -150,7 +153,7 @@ async def read_chart(client: FhirClient, context: LaunchContext, site: EhrSite, 
     read = [(reference_of(patient), "Patient"), *((reference_of(one), "Encounter") for one in encounters)]
     if practitioner.name != CLINICIAN_UNKNOWN:
         read.append((practitioner.reference, "Clinician"))
-    read.extend((reference_of(one), "Consent") for one in consents)
+    read.extend(found.rows())
     return Chart(
         MAKER,
         context=context,
@@ -160,8 +163,9 @@ async def read_chart(client: FhirClient, context: LaunchContext, site: EhrSite, 
         encounter_choices=choices,
         may_have_no_encounter=may_have_none,
         practitioner=practitioner,
-        consents=consents,
-        consent_problems=problems,
+        consents=found.consents,
+        consent_problems=found.problems,
+        related=found.related,
         read=tuple(read),
         telehealth=tell_telehealth(encounter, site),
     )
@@ -184,10 +188,16 @@ def choose_encounter(chart: Chart, encounter_id: str | None, site: EhrSite) -> C
 async def reread_consents(client: FhirClient, chart: Chart, now: datetime) -> Chart:
     """The same chart with Consent read again. An EHR that does not answer is a problem in it, not an error."""
     del now  # the decision asks for the time, not the reading
-    consents, problems = await _read_consents(client, chart.context.patient_id, chart.issuer)
+    found = await _read_consents(client, chart.context.patient_id, chart.issuer)
     known = set(chart.read)
-    fresh = [row for row in ((reference_of(one), "Consent") for one in consents) if row not in known]
-    return _renew_chart(chart, consents=consents, consent_problems=problems, read=(*chart.read, *fresh))
+    fresh = [row for row in found.rows() if row not in known]
+    return _renew_chart(
+        chart,
+        consents=found.consents,
+        consent_problems=found.problems,
+        related=found.related,
+        read=(*chart.read, *fresh),
+    )
 
 
 def tell_telehealth(encounter: EncounterSummary | None, site: EhrSite) -> TelehealthFact:
@@ -235,19 +245,48 @@ async def _read_practitioner(
     return _summarise_role(found, context, site, now)
 
 
-async def _read_consents(
-    client: FhirClient, patient_id: str, issuer: str
-) -> tuple[tuple[Resource, ...], tuple[str, ...]]:
-    """This patient's Consent resources, and a sentence for each thing that stood in the way."""
+@dataclass(frozen=True, slots=True)
+class _Consents:
+    consents: tuple[Resource, ...] = ()
+    problems: tuple[str, ...] = ()
+    related: tuple[Resource, ...] = ()
+
+    def rows(self) -> list[tuple[str, str]]:
+        rows = [(reference_of(one), "Consent") for one in self.consents]
+        return rows + [(reference_of(one), "Related person") for one in self.related]
+
+
+async def _read_consents(client: FhirClient, patient_id: str, issuer: str) -> _Consents:
+    """This patient's Consent resources, who of her RelatedPersons answered, and what stood in the way."""
     try:
         found = await client.search("Consent", {"patient": patient_id})
     except EhrError as error:
-        return (), (f"The consents could not be read from the EHR ({error.code}).",)
-    own = tuple(one for one in found.matches if points_to(one.get("patient"), "Patient", patient_id, issuer))
+        return _Consents(problems=(f"The consents could not be read from the EHR ({error.code}).",))
+    matches = [make_relative(one, issuer) for one in found.matches]
+    own = tuple(one for one in matches if points_to(one.get("patient"), "Patient", patient_id))
     problems = list(found.problems)
-    if len(own) < len(found.matches):
+    if len(own) < len(matches):
         problems.append("Among the consents that the EHR sent is one of another patient, or of none.")
-    return own, tuple(problems)
+    return _Consents(own, tuple(problems), await _read_related(client, own, patient_id, issuer))
+
+
+async def _read_related(
+    client: FhirClient, consents: Sequence[Resource], patient_id: str, issuer: str
+) -> tuple[Resource, ...]:
+    """The RelatedPersons of this patient who answered; one that can't be read is left out, and so is no yes."""
+    pointed = (
+        parse_reference(one.get("reference")) for consent in consents for one in list_objects(consent.get("performer"))
+    )
+    ids = sorted({one.id for one in pointed if one is not None and one.type == "RelatedPerson"})[:MAX_RELATED]
+    found = await asyncio.gather(*(client.read("RelatedPerson", id_) for id_ in ids), return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException) and not isinstance(one, EhrError):
+            raise one
+    return tuple(
+        one
+        for one in found
+        if not isinstance(one, BaseException) and points_to(one.get("patient"), "Patient", patient_id, issuer)
+    )
 
 
 def _require_patient(subject: object, patient_id: str, issuer: str) -> None:

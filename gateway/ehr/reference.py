@@ -46,6 +46,21 @@ def points_to(value: object, type_: str, id_: str, base: str = "") -> bool:
     return found is not None and (found.type, found.id) == (type_, id_)
 
 
+def make_relative(resource: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """A copy with every absolute reference below ``base`` made relative, the versions that they name left out."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list):
+            return [walk(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        copy = {name: walk(one) for name, one in value.items()}
+        found = parse_reference(copy.get("reference"), base)
+        return copy if found is None else {**copy, "reference": str(found)}
+
+    return {name: walk(one) for name, one in resource.items()}
+
+
 def reference_of(resource: Mapping[str, Any]) -> str:
     """``Consent/7/_history/2``: what a resource calls itself, with its version where it has one."""
     type_, id_ = resource.get("resourceType"), resource.get("id")

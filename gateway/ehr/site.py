@@ -10,6 +10,7 @@ from gateway.errors import ConfigurationError
 from gateway.settings import PREFIX
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+LocalReference = Annotated[str, StringConstraints(pattern=r"^(Organization|Device|CareTeam)/[A-Za-z0-9\-._]{1,128}$")]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
 
 
@@ -86,6 +87,9 @@ class EhrSite(_Part):
     telehealth: Telehealth = Telehealth()
     frame_ancestors: tuple[HttpUrl, ...] = Field((), description="origins that may frame the page; none: tab only")
     consent_rules: Text = "default"
+    acting_as: tuple[LocalReference, ...] = Field(
+        (), description="who acts beside the clinician, as this EHR refers to them: the practice, this gateway's Device"
+    )
     identifier_labels: dict[str, Text] = Field(default_factory=dict, description="identifier system to its label (MRN)")
     timeout_seconds: float = Field(10.0, gt=0, le=120)
 

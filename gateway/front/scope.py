@@ -14,7 +14,16 @@ from urllib.parse import parse_qsl
 Action = Literal["read", "search", "capability", "create"]
 
 READABLE = frozenset(
-    {"Patient", "Encounter", "Consent", "Practitioner", "PractitionerRole", "DocumentReference", "Binary"}
+    {
+        "Patient",
+        "Encounter",
+        "Consent",
+        "Practitioner",
+        "PractitionerRole",
+        "RelatedPerson",
+        "DocumentReference",
+        "Binary",
+    }
 )
 OF_PATIENT = frozenset({"Encounter", "Consent", "DocumentReference"})  # searched by patient
 WRITABLE = frozenset({"DocumentReference", "Provenance"})

@@ -18,7 +18,7 @@ from gateway.capture.audio import decode_audio
 from gateway.capture.material import Material, Segment, gather_material
 from gateway.capture.transcriber import Transcriber
 from gateway.capture.typed import read_typed
-from gateway.consent.decision import Activity, Permit, Refusal, decide_consent
+from gateway.consent.decision import Activity, Permit, Refusal, ask, decide_consent, read_consents
 from gateway.consent.rules import ConsentRules
 from gateway.ehr.chart import Chart, choose_encounter, read_chart, reread_consents
 from gateway.ehr.client import FhirClient
@@ -284,8 +284,11 @@ class Visit:
 
     async def _decide_consents(self, chart: Chart) -> frozenset[Activity]:
         now, rules = self.tools.now(), self.tools.consent_rules
+        readings = read_consents(chart.consents, rules)
         answers = {
-            activity: decide_consent(chart.consents, chart.consent_problems, activity, rules, now)
+            activity: decide_consent(
+                readings, chart.consent_problems, ask(activity, chart, self.tools.site, rules, now), rules
+            )
             for activity in Activity
         }
         self.contents.consents = answers

@@ -1,5 +1,7 @@
 """What the clinician does to notes and consents in the chart: each is a new version in the record, as in an EHR."""
 
+from datetime import datetime, timedelta
+
 from gateway.sandbox.chart.notes import tell_state
 from gateway.sandbox.fhir.backend import Resource
 from gateway.sandbox.fhir.client import FhirRefused
@@ -70,13 +72,19 @@ async def revoke_consent(practice: Practice, patient: str, consent_id: str) -> R
 
 async def record_consent(practice: Practice, patient: str, answer: Answer) -> Resource:
     """Writes down what the patient said today; an answer that is in force to the same question ends."""
-    today = practice.clock().date()
     for consent in await practice.record.search("Consent", ("patient", patient), ("status", "active")):
         concepts = (consent.get("provision") or {}).get("code", [])
         codes = {coding.get("code") for concept in concepts for coding in concept.get("coding", [])}
         if codes == {answer.activity}:
             await revoke_consent(practice, patient, consent["id"])
-    return await practice.record.create(build_consent(answer, f"Patient/{patient}", practice.organization, today))
+    now = practice.clock()
+    given = build_consent(answer, f"Patient/{patient}", practice.organization, now.date())
+    return await practice.record.create({**given, "dateTime": _round_up(now).isoformat(timespec="milliseconds")})
+
+
+def _round_up(moment: datetime) -> datetime:
+    """To the next millisecond: after whatever the record wrote in this one."""
+    return moment + timedelta(microseconds=-moment.microsecond % 1000)
 
 
 async def _read_note(practice: Practice, patient: str, note_id: str, version: str) -> Resource:

@@ -1,21 +1,23 @@
-"""Consent resources to decide on; all invented."""
+"""The shipped rules, and a quick way to put a question."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+import os
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from gateway.consent.rules import ConsentRules, read_rules
+from tests.unit.consent.building import NOW, Decide
+
+# How many draws are held against the oracle: `make test`, continuous integration, `make fuzz-consent`.
+CASES = int(os.environ.get("CONSENT_CASES") or (10_000 if os.environ.get("CI") else 2_000))
 
 # A machine under load is no reason to fail a property.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("oracle", max_examples=CASES, **_PATIENT)
+settings.register_profile("patient", **_PATIENT)
 settings.load_profile("patient")
-
-OWN_CODES = "https://countersign.dev/fhir/CodeSystem/consent-activity"
-Build = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -27,31 +29,9 @@ def rules() -> ConsentRules:
 
 @pytest.fixture
 def now() -> datetime:
-    return datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+    return NOW
 
 
-@pytest.fixture(scope="session")
-def build() -> Build:
-    """``build(**changes)``: a permit for AI drafting; ``provision=…`` and others replace, None removes."""
-
-    def build(**changes: Any) -> dict[str, Any]:
-        consent: dict[str, Any] = {
-            "resourceType": "Consent",
-            "id": "7",
-            "status": "active",
-            "scope": {
-                "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "treatment"}]
-            },
-            "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-            "patient": {"reference": "Patient/1"},
-            "dateTime": "2026-11-03",
-            "provision": {"type": "permit", "code": [concept("ai-drafting")]},
-        }
-        consent.update(changes)
-        return {name: value for name, value in consent.items() if value is not None}
-
-    return build
-
-
-def concept(code: str, system: str = OWN_CODES) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]}
+@pytest.fixture
+def decide(rules: ConsentRules) -> Decide:
+    return Decide(rules)

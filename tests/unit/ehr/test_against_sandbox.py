@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -11,8 +12,8 @@ import httpx
 import pytest
 
 from gateway.consent.activity import Activity
-from gateway.consent.decision import Permit, decide_consent
-from gateway.consent.rules import read_rules
+from gateway.consent.decision import Permit, Refusal, ask, decide_consent, read_consents
+from gateway.consent.rules import ConsentRules, read_rules
 from gateway.ehr.authorization import PendingLaunches
 from gateway.ehr.backend_services import BackendAccess
 from gateway.ehr.chart import Chart, read_chart, reread_consents
@@ -30,6 +31,14 @@ sandbox_settings = pytest.importorskip("gateway.sandbox.settings")
 CONFIG = Path(__file__).parents[3] / "config"
 CALLBACK = "http://localhost:8000/callback"
 EHR = "http://127.0.0.1:9000"
+
+
+def decide(
+    chart: Chart, rules: ConsentRules, now: datetime, problems: tuple[str, ...] | None = None
+) -> Permit | Refusal:
+    readings = read_consents(chart.consents, rules)
+    question = ask(Activity.AI_DRAFTING, chart, read_sites(CONFIG / "ehrs")["sandbox"], rules, now)
+    return decide_consent(readings, chart.consent_problems if problems is None else problems, question, rules)
 
 
 @dataclass
@@ -122,7 +131,7 @@ async def test_every_visit_of_today_can_be_launched_and_read(practice):
         assert chart.patient.identifiers[0].label == "MRN"
         assert chart.practitioner.name
         assert chart.consent_problems == ()
-        decided = decide_consent(chart.consents, (), Activity.AI_DRAFTING, rules, practice.launcher.now())
+        decided = decide(chart, rules, practice.launcher.now())
         answers[family] = "permit" if isinstance(decided, Permit) else decided.code
         seen += 1
     assert seen >= 8
@@ -162,17 +171,17 @@ async def test_a_consent_revoked_in_the_ehr_is_seen_at_the_next_reading(practice
             continue
         client, chart = await practice.read(await practice.launch(**visit))
         now = practice.launcher.now()
-        decided = decide_consent(chart.consents, chart.consent_problems, Activity.AI_DRAFTING, rules, now)
+        decided = decide(chart, rules, now)
         if isinstance(decided, Permit):
             consent = decided.grounds[0].reference.split("/")[1]
             await practice.sandbox.post(f"/patient/{visit['patient']}/{consent}/revoke")
             chart = await reread_consents(client, chart, now)
-            again = decide_consent(chart.consents, chart.consent_problems, Activity.AI_DRAFTING, rules, now)
+            again = decide(chart, rules, now)
             assert not isinstance(again, Permit)
             assert again.code == "revoked"
             await practice.sandbox.post(f"/patient/{visit['patient']}/ai-drafting/permit")
             chart = await reread_consents(client, chart, now)
-            assert isinstance(decide_consent(chart.consents, (), Activity.AI_DRAFTING, rules, now), Permit)
+            assert isinstance(decide(chart, rules, practice.launcher.now(), problems=()), Permit)
             return
     pytest.fail("nobody here permits AI drafting")
 
