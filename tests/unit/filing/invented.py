@@ -82,6 +82,7 @@ def make_chart(
         practitioner=PractitionerSummary(practitioner, clinician),
         consents=(),
         consent_problems=(),
+        related=(),
         read=(),
         telehealth="no",
     )
