@@ -1,4 +1,4 @@
-"""``fhir_profiles/examples``: what the gateway writes for an invented visit, in every variety, as the code writes it.
+"""``fhir_profiles/examples``: the notes of an invented visit, in every variety, as the code writes them.
 
 ``python -m tests.unit.filing.examples`` writes the files anew.
 """
@@ -24,12 +24,17 @@ def list_examples() -> Iterator[tuple[Path, dict[str, Any]]]:
         yield FOLDER / f"Provenance-{variety}.json", build_provenance(note, chart, facts, TARGET, labels=True)
 
 
+def find_examples() -> list[Path]:
+    """The files of this module's kinds that are there."""
+    return [file for kind in ("DocumentReference", "Provenance") for file in FOLDER.glob(f"{kind}-*.json")]
+
+
 def write_example(resource: dict[str, Any]) -> str:
     return json.dumps(resource, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    for old in FOLDER.glob("*.json"):
+    for old in find_examples():
         old.unlink()
     for file, resource in list_examples():
         file.write_text(write_example(resource), encoding="utf-8")
