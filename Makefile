@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint bench container hapi browser weights faults lock clean
+.PHONY: help setup demo test coverage lint bench container hapi browser weights faults fuzz-consent mutation lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -19,7 +19,7 @@ $(STAMP): requirements/dev.lock requirements/bootstrap.lock requirements/build.l
 
 lock: $(STAMP) ## renew the lock files from pyproject.toml
 	cd requirements && for part in "bootstrap.in:bootstrap.lock:" "build.in:build.lock:" "../pyproject.toml:run.lock:--extra sandbox --extra postgres" \
-	  "../pyproject.toml:dev.lock:--extra sandbox --extra postgres --group ../pyproject.toml:dev -c run.lock"; do \
+	  "../pyproject.toml:dev.lock:--extra sandbox --extra postgres --group ../pyproject.toml:dev -c run.lock" "mutation.in:mutation.lock:-c dev.lock"; do \
 	  IFS=: read -r source lock options <<<"$$part"; \
 	  ../$(RUN)/uv pip compile "$$source" --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q \
 	    --custom-compile-command "make lock" -o "$$lock" $${options//:/:}; done
@@ -55,6 +55,15 @@ weights: setup ## the suite with the published weights (pulls 1.4 GB the first t
 
 faults: setup ## process kills and faults of the EHR
 	@$(RUN)/pytest -q tests/faults
+
+fuzz-consent: setup ## 100,000 drawn Consents against the oracle: counts, and build/fuzz-consent.json
+	@CONSENT_CASES=$${CONSENT_CASES:-100000} CONSENT_FUZZ=build/fuzz-consent.json \
+	  $(RUN)/pytest -q tests/unit/consent/test_against_oracle.py
+	@cat build/fuzz-consent.json
+
+mutation: setup ## change gateway/consent in small ways and count what its tests notice: build/mutation.json
+	@$(RUN)/uv pip install -q --python $(RUN)/python --target build/mutation-tools --require-hashes -r requirements/mutation.lock
+	@PYTHONPATH="$(CURDIR)/build/mutation-tools" $(RUN)/python -m tests.mutation
 
 container: setup ## the Dockerfile's steps, as they stand, in an empty folder
 	@COUNTERSIGN_CONTAINER=1 $(RUN)/pytest -q tests/unit/container
