@@ -65,8 +65,7 @@ def find_majority(birth_date: str, rules: ConsentRules) -> datetime | None:
     years = rules.proxies.majority_years
     if not years:
         return None
-    span = parse_date(birth_date, rules.zone)
-    if span is None:
+    if parse_date(birth_date) is None:
         return NEVER
     year, *rest = birth_date.split("T")[0].split("-")
     day = "-".join([f"{int(year) + years:04}", *rest]).replace("-02-29", "-03-01")

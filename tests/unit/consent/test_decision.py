@@ -164,6 +164,7 @@ def test_a_draft_is_told_of_by_its_category_too(decide, rules):
     draft = build(status="draft", category=[concept("recording")], provision={"type": "permit"})
     refused(decide(draft, activity=RECORDING), "not-in-force")
     refused(decide(draft), "missing")
+    refused(decide(build(status="draft", category=None)), "not-in-force")
 
 
 @pytest.mark.parametrize("status", [None, "unknown", 7])
@@ -211,9 +212,13 @@ def test_ending_a_no_takes_no_later_yes_back(decide):
 
 
 def test_ending_an_opt_out_takes_no_later_yes_back(decide, rules):
-    site = {"answers": add_answer(rules, {"code": "form"}, {"code": "yes", "states": "permit"})}
+    stating = ({"code": "yes", "states": "permit"}, {"code": "no", "states": "deny"})
+    site = {"answers": add_answer(rules, {"code": "form"}, *stating)}
     out = build(status="inactive", category=[concept("form", SITE)], provision=None, policyRule=policy(OPT_OUT))
     permitted(decide(out, other(dateTime="2026-11-10"), rules=site))
+    said_no = build(status="inactive", category=[concept("no", SITE)], provision=None)
+    answer = permitted(decide(said_no, other(dateTime="2026-11-10"), rules=site))
+    assert answer.grounds[1].words == "Consent/7 said no to AI drafting and is no longer in force."
     opted_in = {**out, "policyRule": policy(OPT_IN)}
     refused(decide(opted_in, other(dateTime="2026-11-10"), rules=site), "revoked")
     said_yes = build(status="inactive", category=[concept("yes", SITE)], provision=None)
@@ -477,6 +482,8 @@ def test_a_yes_by_category_needs_a_concept_that_names_nothing_else(decide, rules
     site = {"answers": add_answer(rules, {"code": "yes", "states": "permit"}, {"code": "no", "states": "deny"})}
     mixed = [{"coding": [coding("yes", SITE), coding("recording")]}]
     refused(decide(build(category=mixed, provision=None), rules=site), "not-understood", "says neither yes nor no")
+    translated = [{"coding": [coding("59284-0", LOINC), coding("yes", SITE)]}]
+    permitted(decide(build(category=translated, provision=None), rules=site))
     no = [{"coding": [coding("no", SITE), coding("recording")]}]
     opted_in = {"provision": None, "policyRule": policy(OPT_IN)}
     refused(decide(build(category=no, **opted_in), rules=site), "refused")
@@ -499,14 +506,15 @@ def test_a_category_that_answers_one_question_leaves_another_open(decide, rules)
         ({"category": ["yes"], "provision": provision("deny")}, "says one thing by its category and another"),
         (
             {"category": ["yes"], "provision": None, "policyRule": policy(OPT_OUT)},
-            "yes by its category and no by its policy",
+            "says yes by its category and no by its policy",
         ),
     ],
 )
 def test_parts_that_contradict_each_other_are_no(decide, rules, changes, words):
     site = {"answers": add_answer(rules, {"code": "yes", "states": "permit"}, {"code": "no", "states": "deny"})}
     category = [concept(code, SITE) for code in changes["category"]]
-    refused(decide(build(**{**changes, "category": category}), rules=site), "not-understood", words)
+    answer = decide(build(**{**changes, "category": category}), rules=site)
+    refused(answer, "not-understood", f"Consent/7 {words}")
 
 
 # Policy -------------------------------------------------------------------------------------------------------------
@@ -621,6 +629,14 @@ def test_an_exception_counts_only_in_its_time(decide):
     permitted(decide(build(provision=over)))
     soon = provision(provision=[provision("deny", period={"start": "2026-12-01T00:00:00Z"})])
     assert permitted(decide(build(provision=soon))).until == datetime(2026, 12, 1, tzinfo=UTC)
+    maybe = [actor("CareTeam/1")]
+    for times, words in (
+        ({"end": "2020"}, "said no to AI drafting and is over"),
+        ({"start": "2030"}, "says no to AI drafting later"),
+    ):
+        turned = build(provision=provision(actor=maybe, provision=[typed("deny", period=times)]))
+        answer = refused(decide(turned), "missing")
+        assert answer.grounds == (Ground("Consent/7", "ignored", f"Consent/7 {words}."),)
     lasting = provision(provision=[typed("deny", provision=[typed("permit", period={"end": "2026-11-23T14:59:59Z"})])])
     refused(decide(build(provision=lasting)), "refused")
 
@@ -867,6 +883,11 @@ def test_data_with_a_label_of_the_site_need_a_yes_that_names_it(decide, rules):
     # Named around it is named.
     nested = provision(securityLabel=labels, provision=[typed("deny", provision=[typed("permit")])])
     permitted(decide(build(provision=nested), rules=site))
+    # A label around it does not make a narrower one cover it.
+    for inner, holds in ((normal, False), (labels, True)):
+        exception = typed("deny", provision=[typed("permit", securityLabel=inner)])
+        answer = decide(build(provision=provision(securityLabel=labels, provision=[exception])), rules=site)
+        permitted(answer) if holds else refused(answer, "refused")
     # A category names no label.
     stating = {**site, "answers": add_answer(rules, {"code": "yes", "states": "permit"})}
     form = build(category=[concept("yes", SITE)], provision=None)
@@ -903,7 +924,7 @@ def test_data_with_a_label_of_the_site_need_a_yes_that_names_it(decide, rules):
 @pytest.mark.parametrize("kind", ["permit", "deny"])
 def test_a_limit_that_is_not_understood_is_named_and_is_no(decide, limit, words, kind):
     limited = other(provision=provision(kind, **limit))
-    refused(decide(build(), limited), "not-understood", words)
+    refused(decide(build(), limited), "not-understood", f"Consent/8 {words}")
     refused(decide(limited), "not-understood", words)
     nested = other(provision=provision(provision=[typed("deny", **limit)]))
     refused(decide(build(), nested), "not-understood", words)

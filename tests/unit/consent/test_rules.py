@@ -1,7 +1,8 @@
 """A rules file that could let the wrong consent pass stops start-up, with file, key and reason."""
 
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import TZPATH
 
 import pytest
 
@@ -39,6 +40,10 @@ def test_another_file_is_found_by_its_name(tmp_path):
 
 def test_the_local_zone_is_the_machines_and_utc_without_one(tmp_path):
     assert read_local_zone(tmp_path / "none") is UTC
+    [chicago] = [file for folder in TZPATH if (file := Path(folder) / "America/Chicago").exists()][:1] or [None]
+    if chicago:
+        zone = read_local_zone(chicago)
+        assert (str(zone), datetime(2026, 1, 1, tzinfo=zone).utcoffset()) == ("local", timedelta(hours=-6))
     (tmp_path / "broken").write_bytes(b"x")
     assert read_local_zone(tmp_path / "broken") is UTC
     assert read(tmp_path, SHIPPED_TEXT.replace('"local"', '""')).zone is None
@@ -83,7 +88,41 @@ def test_refuses_a_zone_that_is_none(tmp_path, zone):
 
 
 def test_refuses_an_unknown_key_and_a_missing_default(tmp_path):
-    with pytest.raises(ConfigurationError, match="is missing"):
+    with pytest.raises(ConfigurationError) as caught:
         read_rules(tmp_path)
+    assert str(caught.value) == f"configuration: {tmp_path / 'default.toml'}: is missing"
     with pytest.raises(ConfigurationError, match="permit_all"):
         read(tmp_path, "permit_all = true\n" + SHIPPED_TEXT)
+
+
+def test_who_may_answer_for_what_and_how_long_is_read(tmp_path):
+    coding = 'system = "urn:site"\ncode = "{}"\n'
+    lists = [
+        ("purposes", "care", "purpose_codes"),
+        ("sensitive_labels", "secret", "label_codes"),
+        ("other_categories", "form", "known_categories"),
+        ("scopes", "house", "accepted_scopes"),
+        ("proxies.of_minors", "mother", "proxies_of_minors"),
+        ("proxies.of_adults", "guardian", "proxies_of_adults"),
+    ]
+    rules = read(tmp_path, SHIPPED_TEXT + "".join(f"\n[[{key}]]\n" + coding.format(code) for key, code, _ in lists))
+    for _, code, name in lists:
+        assert ("urn:site", code) in getattr(rules, name)
+    assert ("urn:site", "house") in rules.known_scopes
+    assert read_rules(SHIPPED)["default"].purpose_codes == {
+        ("http://terminology.hl7.org/CodeSystem/v3-ActReason", "TREAT")
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_age_days", "0"),
+        ("general_consent_counts", '"maybe"'),
+        ("organizations", '"Organization/1"'),
+        ("proxies", "7"),
+    ],
+)
+def test_refuses_a_value_that_is_none(tmp_path, key, value):
+    with pytest.raises(ConfigurationError, match=key):
+        read(tmp_path, f"{key} = {value}\n" + SHIPPED_TEXT)
