@@ -11,14 +11,37 @@ from gateway.errors import ConfigurationError
 from tests.unit.consent.building import build, other, provision
 
 WHEN = ["--at", "2026-11-23T15:00:00Z"]
+NO_CONSENT = "holds no Consent; give a Consent, a list of them, or a Bundle"
+EXPECTED = """\
+4 Consents, Patient/1, 2026-11-23 15:00 UTC, rules: default
+
+question     answer           why                                                              until
+telehealth   no (unreadable)  Consent/9 has a dateTime that can't be read. That counts as no
+                              to telehealth.
+recording    no (refused)     The patient said no to recording on 3 Nov 2026 (Consent/8).
+ai-drafting  no (unreadable)  Consent/9 has a dateTime that can't be read. That counts as no
+                              to AI drafting.
+
+question     counts as  what it says
+telehealth   no         Consent/9 has a dateTime that can't be read.
+recording    no         Consent/8 says no to recording on 3 Nov 2026.
+recording    no         Consent/9 has a dateTime that can't be read.
+ai-drafting  no         Consent/9 has a dateTime that can't be read.
+ai-drafting  yes        Consent/7 permits AI drafting on 3 Nov 2026.
+ai-drafting  nothing    Consent/1 is only a draft.
+"""
 
 
 def explain(*arguments: object):
     """What it prints, on one line."""
-    result = CliRunner().invoke(app, ["explain", *map(str, arguments)])
+    return " ".join(print_explanation(*arguments).split())
+
+
+def print_explanation(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["explain", *map(str, arguments)], env={"COLUMNS": "100"})
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return " ".join(result.output.split())
+    return result.output
 
 
 def write(folder: Path, data: object) -> Path:
@@ -38,6 +61,17 @@ def test_prints_each_answer_with_its_reasons(tmp_path):
     assert "telehealth no (missing) No consent to telehealth is on file." in printed
     assert "recording no Consent/8 says no to recording on 3 Nov 2026." in printed
     assert "none nothing Consent/9 speaks of none of the three." in printed
+
+
+def test_prints_two_tables(tmp_path):
+    stack = [
+        build(),
+        other(provision=provision("deny", "recording")),
+        build(id="9", dateTime="soon"),
+        build(id="1", status="draft"),
+    ]
+    printed = print_explanation(write(tmp_path, stack), *WHEN)
+    assert [line.rstrip() for line in printed.splitlines()] == EXPECTED.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -63,27 +97,32 @@ def test_asks_for_whom_and_by_whom_it_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--rules", "nowhere"], "nowhere.toml: is missing; there are default"),
-        (["--at", "2026-11-23"], "is no moment with a time zone"),
+        (["--rules", "nowhere"], "consent/nowhere.toml: is missing; there are default"),
+        (
+            ["--at", "2026-11-23"],
+            "configuration: --at: is no moment with a time zone; write it as 2026-11-23T15:00:00Z",
+        ),
     ],
 )
 def test_says_what_is_wrong_with_the_call(tmp_path, arguments, reason):
-    with pytest.raises(ConfigurationError, match=reason):
+    with pytest.raises(ConfigurationError) as caught:
         explain(write(tmp_path, build()), *arguments)
+    assert str(caught.value).endswith(reason)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "can't be read"),
+        (None, "can't be read (No such file or directory)"),
         ("{", "is not JSON"),
-        ("7", "holds no Consent"),
-        ('{"resourceType": "Patient"}', "no Consent"),
+        ("7", NO_CONSENT),
+        ('{"resourceType": "Patient"}', NO_CONSENT),
     ],
 )
 def test_says_what_is_wrong_with_a_file(tmp_path, text, reason):
     file = tmp_path / "consents.json"
     if text is not None:
         file.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=reason):
+    with pytest.raises(ConfigurationError) as caught:
         explain(file)
+    assert str(caught.value) == f"configuration: {file}: {reason}"

@@ -495,7 +495,14 @@ def test_a_category_that_answers_one_question_leaves_another_open(decide, rules)
     }
     both = build(category=[concept("yes", SITE), concept("about", SITE)], provision=None)
     refused(decide(both, rules=site), "not-understood", "says neither yes nor no")
-    refused(decide({**both, "provision": {"period": {"start": "2020"}}}, rules=site), "not-understood")
+    refused(decide({**both, "provision": {"period": {"start": "2020"}}}, rules=site), "not-understood", "says neither")
+    no_recording = {"code": "no", "states": "deny", "activity": "recording"}
+    site = {"answers": add_answer(rules, {"code": "yes", "states": "permit"}, no_recording)}
+    apart = build(category=[concept("yes", SITE), concept("no", SITE)], provision=None)
+    permitted(decide(apart, rules=site))
+    refused(decide(apart, activity=RECORDING, rules=site), "refused")
+    framed = {**apart, "provision": {"period": {"start": "2020"}}}
+    refused(decide(framed, rules=site), "not-understood", "says neither yes nor no")
 
 
 @pytest.mark.parametrize(
@@ -549,7 +556,7 @@ def test_opting_out_is_no_wherever_the_provision_does_not_say_otherwise(decide, 
     ],
 )
 def test_a_policy_that_is_not_understood_is_no(decide, rule, words):
-    refused(decide(build(policyRule=rule)), "not-understood", words)
+    refused(decide(build(policyRule=rule)), "not-understood", f"Consent/7 {words}")
     permitted(decide(build(), other(policyRule=rule, provision=provision(about="recording"))))
 
 
@@ -963,7 +970,7 @@ def test_a_no_counts_whatever_its_date(decide):
     ],
 )
 def test_a_date_that_is_none_is_no(decide, changes, words):
-    refused(decide(build(**changes)), "not-understood", words)
+    refused(decide(build(**changes)), "not-understood", f"Consent/7 {words}")
     permitted(decide(build(), other(provision=provision("deny", "recording"), **changes)))
 
 
@@ -1038,7 +1045,7 @@ def test_a_minor_answers_only_where_the_site_says_so(decide):
     refused(decide(build(), majority=grown, at=grown, rules=site), "not-accepted", words)
 
 
-@pytest.mark.parametrize(("date", "counts"), [("2026-11-02", False), ("2026-11-04", True), (None, False)])
+@pytest.mark.parametrize(("date", "counts"), [("2026-11-02", False), ("2026-11-03T00:00:00Z", True), (None, False)])
 def test_who_has_come_of_age_answers_anew(decide, date, counts):
     answer = decide(build(dateTime=date), majority=datetime(2026, 11, 3, tzinfo=UTC))
     permitted(answer) if counts else refused(answer, "not-accepted", "of age")
@@ -1084,7 +1091,7 @@ def test_a_yes_that_was_not_confirmed_does_not_count(decide):
         for site, holds in (({}, counts), ({"verified_only": True}, counts_where_asked)):
             answer = decide(build(verification=found), rules=site)
             permitted(answer) if holds else refused(answer, "not-accepted", "but is not verified.")
-    words = "has a verification without a result"
+    words = "Consent/7 has a verification without a result."
     refused(decide(build(verification=[{"verifiedWith": {"reference": "Patient/1"}}])), "not-understood", words)
     someone = [{"verified": True, "verifiedWith": {"reference": "Practitioner/1"}}]
     refused(decide(build(verification=someone)), "not-understood", "was confirmed by someone who can't be found")
