@@ -15,7 +15,7 @@ from gateway.consent.question import NEVER
 from gateway.consent.question import Question as Question
 from gateway.consent.question import Related as Related
 from gateway.consent.question import ask as ask
-from gateway.consent.reading import Reading, read_consent
+from gateway.consent.reading import ALWAYS, Reading, read_consent
 from gateway.consent.rules import ConsentRules
 from gateway.consent.times import is_certainly_before
 from gateway.proof import Maker
@@ -263,7 +263,8 @@ def _weigh(findings: Sequence[_Finding], problems: Sequence[str], asked: Asked) 
             return _WhyNot(one.code, f"{one.reading.reference} {one.words}. That counts as no to {words}.")
     if not standing:
         return _explain_missing(findings, words)
-    threats = _find_threats(findings, asked)
+    since = min(one.reading.given.earliest_start if one.reading.given else ALWAYS for one in standing)
+    threats = _find_threats(findings, since, asked)
     defeats: list[_Finding] = []
     for one in standing:
         defeat = _find_defeat(one.reading, threats, asked.activity)
@@ -292,8 +293,12 @@ def _weigh_denials(denials: Sequence[_Finding], permits: Sequence[_Finding], wor
     return _WhyNot("contradictory", f"The record contradicts itself: {both}. No counts until that is settled.")
 
 
-def _find_threats(findings: Sequence[_Finding], asked: Asked) -> list[_Finding]:
-    """Consents that have ended, or that said no at some time: each takes away every yes that is not later."""
+def _find_threats(findings: Sequence[_Finding], since: datetime, asked: Asked) -> list[_Finding]:
+    """Consents that have ended, or that said no at some time: each takes away every yes that is not later.
+
+    Args:
+        since: when the oldest yes was given; a no that is older takes none away.
+    """
     threats = []
     for one in findings:
         other = one.reading
@@ -302,7 +307,7 @@ def _find_threats(findings: Sequence[_Finding], asked: Asked) -> list[_Finding]:
         if other.status == "inactive":
             if not other.excludes(asked):
                 threats.append(replace(one, code="revoked"))
-        elif other.has_denied(asked):
+        elif (other.given is None or other.given.latest_end > since) and other.has_denied(asked):
             words = f"said no to {asked.activity.words}{other.given_words}"
             threats.append(replace(one, words=words, code="refused"))
     return threats

@@ -242,10 +242,12 @@ def _read_answer(consent: Mapping[str, Any], reading: Reading, rules: ConsentRul
     if opted_out and opted_in:
         raise Unclear("opts in and out at once")
     reading.base = "deny" if opted_out else ""
+    kind: Kind = ""
     if rules.stating_categories:
         reading.stated = _read_statements(consent, reading, rules)
+        kind = _find_common(reading)
     if "provision" in consent:
-        reading.provision = read_provision(consent["provision"], rules, _find_common(reading))
+        reading.provision = read_provision(consent["provision"], rules, kind)
     _require_one_answer(reading, opted_in)
     zone = rules.zone
     reading.given_text = consent.get("dateTime", "")

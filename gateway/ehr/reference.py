@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 # R4 says [A-Za-z0-9\-\.]{1,64}; real servers also use underscores and longer ids. No slash, no percent sign.
 _ID = r"[A-Za-z0-9\-._]{1,128}"
+_WHOLE_ID = re.compile(_ID)
 _RELATIVE = re.compile(rf"(?P<type>[A-Z][A-Za-z]{{1,63}})/(?P<id>{_ID})(?:/_history/(?P<version>{_ID}))?")
 
 
@@ -22,7 +23,7 @@ class Reference(NamedTuple):
 
 def is_id(text: object) -> bool:
     """Whether this is an id that may stand in a path."""
-    return isinstance(text, str) and re.fullmatch(_ID, text) is not None and text.strip(".") != ""
+    return isinstance(text, str) and _WHOLE_ID.fullmatch(text) is not None and text.strip(".") != ""
 
 
 def parse_reference(text: object, base: str = "") -> Reference | None:
