@@ -330,7 +330,7 @@ def _explain_missing(findings: Sequence[_Finding], words: str) -> _WhyNot:
     """No yes is there: the reason that is most worth knowing."""
     for code, sentence in (
         ("revoked", "The patient took back the yes to {words} ({reference})."),
-        ("expired", "The consent to {words} is over or too old ({reference}). Ask the patient again."),
+        ("expired", "{reference} {why}. Ask the patient again."),
         ("not-accepted", "No consent to {words} counts here: {reference} {why}."),
         ("not-in-force", "No consent to {words} is in force: {reference} {why}."),
     ):

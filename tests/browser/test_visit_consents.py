@@ -43,7 +43,7 @@ def read_consent(page: Page, label: str) -> tuple[str, str]:
         (
             "elena-whitcombe",
             [TELEHEALTH, RECORDING, DRAFTING],
-            "is over (Consent/elena-whitcombe-ai-drafting, version 1). Ask the patient again.",
+            "Consent/elena-whitcombe-ai-drafting, version 1 permitted AI drafting and is over. Ask the patient again.",
         ),
         (
             "farid-johansson",
@@ -53,7 +53,7 @@ def read_consent(page: Page, label: str) -> tuple[str, str]:
         (
             "grace-abernathy",
             [TELEHEALTH, RECORDING, DRAFTING],
-            "Rests on Consent/grace-abernathy-form, version 1 permits something that has no code.",
+            "Rests on Consent/grace-abernathy-form, version 1 has words without a code, which are not understood here.",
         ),
     ],
 )

@@ -687,7 +687,7 @@ def test_a_permit_ends_where_its_period_certainly_lasts_no_longer(decide, end, a
     if holds:
         assert (permitted(answer).until is None) == (end == "9999-12-31")
     else:
-        words = "The consent to AI drafting is over or too old (Consent/7). Ask the patient again."
+        words = "Consent/7 permitted AI drafting and is over. Ask the patient again."
         assert refused(answer, "expired").words == words
         assert answer.grounds[0].words == "Consent/7 permitted AI drafting and is over."
 

@@ -18,7 +18,7 @@ WORDS = {
     "permit": "The patient said yes to {activity} on 3 Nov 2026.",
     "deny": "The patient said no to {activity} on 3 Nov 2026 ({consent}).",
     "absent": "No consent to {activity} is on file.",
-    "expired": "The consent to {activity} is over or too old ({consent}). Ask the patient again.",
+    "expired": "{consent} permitted {activity} and is over. Ask the patient again.",
     "revoked": "The patient took back the yes to {activity} ({consent}).",
 }
 
