@@ -149,7 +149,7 @@ def _find(reading: Reading, asked: Asked, rules: ConsentRules) -> _Finding | Non
         return _find_ended(reading, asked)
     match reading.judge(asked):
         case Verdict.DENY:
-            return _Finding(reading, "deny", f"says no to {activity.words}{reading.given_words}", "refused")
+            return _Finding(reading, "deny", f"says no to {activity.words}{reading.given_words}")
         case Verdict.PERMIT:
             code, why = _find_objection(reading, asked.question, rules)
             if code:

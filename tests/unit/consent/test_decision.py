@@ -308,6 +308,7 @@ def test_what_changes_no_meaning_is_let_be(decide):
     full = build(
         meta={"profile": ["https://example.org/profile"], "source": "urn:x", "tag": [coding("x", "urn:y")]},
         language="en",
+        patient={"reference": "Patient/1", "type": "Patient", "display": "Invented"},
         text={"status": "generated", "div": "<div/>"},
         contained=[{"resourceType": "Organization", "id": "o"}],
         extension=note,
@@ -344,7 +345,8 @@ def test_a_consent_of_another_patient_says_nothing(decide):
     permitted(decide(build(), other(provision=provision("deny"), **hers)))
     permitted(decide(build(), other(status="inactive", **hers)))
     permitted(decide(build(), other(category=[concept("unheard-of")], **hers)))
-    assert permitted(decide(build(), other(status="draft", **hers))).grounds[0].reference == "Consent/7"
+    [ground] = permitted(decide(build(), other(status="draft", **hers))).grounds
+    assert ground.reference == "Consent/7"
 
 
 # What it is about ---------------------------------------------------------------------------------------------------
@@ -384,6 +386,8 @@ def test_clinical_codes_name_no_activity_and_are_known(decide):
 def test_two_concepts_name_both_but_one_concept_with_two_names_neither_for_a_yes(decide):
     side_by_side = [concept("ai-drafting"), concept("recording")]
     together = [{"coding": [coding("ai-drafting"), coding("recording")]}]
+    for order in ([*side_by_side, *together], [*together, *side_by_side]):
+        permitted(decide(build(provision=provision(about=None, code=order))))
     for activity in (AI, RECORDING):
         permitted(decide(build(provision=provision(about=None, code=side_by_side)), activity=activity))
         refused(decide(build(provision=provision(about=None, code=together)), activity=activity), "not-in-force")
