@@ -41,8 +41,8 @@ def main() -> int:
     killed = counts["killed"] + counts["timeout"] + counts["caught by type check"]
     survivors = sorted(name for name, state in states.items() if state in ("survived", "no tests", "suspicious"))
     write_survivors(mutmut, survivors)
-    figures = {"mutants": counts.total(), "killed": killed, "survived": len(survivors), **counts}
-    figures |= {"minutes": round((time.monotonic() - started) / 60, 1)}
+    minutes = round((time.monotonic() - started) / 60, 1)
+    figures = {"mutants": counts.total(), "noticed": killed, **counts, "minutes": minutes}
     (ROOT / "build" / "mutation.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     for name, value in figures.items():
         print(f"{name:24} {value}")

@@ -106,4 +106,6 @@ def refused(answer: Permit | Refusal, code: str, words: str = "") -> Refusal:
     assert isinstance(answer, Refusal), answer
     assert (answer.code, words in answer.words) == (code, True), answer
     assert answer.words.endswith((".", ")")), answer.words
+    assert (answer.rules_id, answer.activity in Activity, type(answer.grounds)) == ("default", True, tuple)
+    assert answer.decided_at.tzinfo is not None
     return answer
