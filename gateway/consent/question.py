@@ -10,6 +10,7 @@ from gateway.consent.codes import Code
 from gateway.consent.rules import ConsentRules
 from gateway.ehr.chart import Chart
 from gateway.ehr.dates import parse_date
+from gateway.ehr.naming import list_objects
 from gateway.ehr.site import EhrSite
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -77,10 +78,11 @@ def find_majority(birth_date: str, rules: ConsentRules) -> datetime | None:
 
 
 def _read_related(person: Mapping[str, Any]) -> Related:
+    """As this EHR gave it: what is no coding is left out."""
     pairs = {
-        (coding["system"], coding["code"])
-        for concept in person.get("relationship", ())
-        for coding in concept.get("coding", ())
-        if "system" in coding and "code" in coding
+        (system, code)
+        for concept in list_objects(person.get("relationship"))
+        for coding in list_objects(concept.get("coding"))
+        if isinstance(system := coding.get("system"), str) and isinstance(code := coding.get("code"), str)
     }
     return Related(frozenset(pairs), person.get("active", True) is True)

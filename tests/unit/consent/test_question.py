@@ -84,7 +84,7 @@ def test_the_related_persons_that_were_read_are_known_by_reference(rules):
     mother = {"resourceType": "RelatedPerson", "id": "m", "relationship": [concept("MTH", ROLE_CODE), {"text": "kin"}]}
     halves = {"coding": [{"code": "FTH"}, {"system": ROLE_CODE}]}
     gone = {"resourceType": "RelatedPerson", "id": "f", "active": False, "relationship": [halves]}
-    unsure = {"resourceType": "RelatedPerson", "id": "u", "active": "yes"}
+    unsure = {"resourceType": "RelatedPerson", "id": "u", "active": "yes", "relationship": "mother"}
     question = ask(
         Activity.RECORDING, make_chart(related=(mother, gone, unsure)), next(iter(SITES.values())), rules, NOW
     )
