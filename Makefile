@@ -28,8 +28,11 @@ demo: setup ## try it: the sandbox EHR and the gateway on localhost
 	@$(RUN)/countersign demo
 
 test: setup ## unit, flow and browser tests; slower suites have targets of their own
-	@$(RUN)/pytest -q tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi"
-	@$(RUN)/pytest -q tests/browser # a process of its own: the browser's driver keeps an event loop running
+	@# The browser's driver keeps an event loop running, so its tests have a process of their own, beside the others'.
+	@mkdir -p build; $(RUN)/pytest -q tests/browser >build/test-browser.log 2>&1 & browser=$$!; \
+	  trap 'kill $$browser 2>/dev/null; exit 130' INT TERM; \
+	  $(RUN)/pytest -q tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi"; others=$$?; \
+	  echo "the browser tests:"; wait $$browser; browser=$$?; cat build/test-browser.log; [ $$others$$browser = 00 ]
 	@echo "not in this run: the suites against HAPI (make hapi), with real weights (make weights), under faults (make faults)"
 
 # Processes that are forked or started have tests of their own and are not measured; nor are the browser tests.
