@@ -15,7 +15,7 @@ from gateway.consent.question import NEVER
 from gateway.consent.question import Question as Question
 from gateway.consent.question import Related as Related
 from gateway.consent.question import ask as ask
-from gateway.consent.reading import ALWAYS, Reading, read_consent
+from gateway.consent.reading import ALWAYS, GIVES_NOTHING, Reading, read_consent
 from gateway.consent.rules import ConsentRules
 from gateway.consent.times import is_certainly_before
 from gateway.proof import Maker
@@ -141,8 +141,8 @@ def _find(reading: Reading, asked: Asked, rules: ConsentRules) -> _Finding | Non
         return _Finding(reading, "unclear", reading.spoiled, code)
     if activity not in reading.about:
         return None
-    if reading.status in _STATUS_WORDS:
-        return _Finding(reading, "ignored", _STATUS_WORDS[reading.status], "not-in-force")
+    if reading.status in GIVES_NOTHING:
+        return _Finding(reading, "ignored", GIVES_NOTHING[reading.status], "not-in-force")
     if unclear := reading.unclear or _find_unread_person(reading, asked.question):
         return _Finding(reading, "unclear", unclear, "not-understood")
     if reading.status == "inactive":
@@ -157,14 +157,6 @@ def _find(reading: Reading, asked: Asked, rules: ConsentRules) -> _Finding | Non
             return _Finding(reading, "permit", f"permits {activity.words}{reading.given_words}")
         case _:
             return _find_silent(reading, asked)
-
-
-_STATUS_WORDS = {
-    "entered-in-error": "was entered in error",
-    "rejected": "was offered and rejected",
-    "draft": "is only a draft",
-    "proposed": "is only proposed",
-}
 
 
 def _find_unread_person(reading: Reading, question: Question) -> str:

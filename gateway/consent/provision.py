@@ -252,7 +252,7 @@ def name_activities(concepts: Sequence[Mapping[str, Any]], rules: ConsentRules) 
     found: dict[Activity, Match] = {}
     for concept in concepts:
         pairs = read_codings(concept)
-        named = {rules.activity_codes[pair] for pair in pairs if pair in rules.activity_codes}
+        named = rules.name_activities(pairs)
         sure = len(named) == 1 and any(pair in rules.provision_answers for pair in pairs)
         for activity in named or Activity:
             found[activity] = max(found.get(activity, Match.NO), Match.YES if sure else Match.MAYBE)
@@ -320,8 +320,8 @@ def _read_limits(node: Mapping[str, Any], rules: ConsentRules) -> Limits | None:
     for data in node.get("data", ()):
         if data.get("meaning") not in _MEANINGS or not find_reference(data.get("reference", {})):
             raise Unclear("names data that can't be found in the record")
-    purposes = _read_codes(node.get("purpose"), codes.PURPOSES | rules.purpose_codes, "purpose")
-    labels = _read_codes(node.get("securityLabel"), codes.LABELS.union(rules.label_codes), "label")
+    purposes = _read_codes(node.get("purpose"), rules.known_purposes, "purpose")
+    labels = _read_codes(node.get("securityLabel"), rules.known_labels, "label")
     return Limits(
         actors=tuple(_read_actor(actor) for actor in node["actor"]) if "actor" in node else None,
         actions=_read_actions(node),

@@ -32,7 +32,12 @@ from gateway.consent.times import read_date
 from gateway.ehr.dates import Span, format_day
 from gateway.ehr.reference import reference_of
 
-GIVES_NOTHING = frozenset(("entered-in-error", "rejected", "draft", "proposed"))
+GIVES_NOTHING = {
+    "entered-in-error": "was entered in error",
+    "rejected": "was offered and rejected",
+    "draft": "is only a draft",
+    "proposed": "is only proposed",
+}
 _PERFORMERS = frozenset(("Organization", "Patient", "Practitioner", "RelatedPerson", "PractitionerRole"))
 _ORGANIZATIONS = frozenset(("Organization",))
 _VERIFIERS = frozenset(("Patient", "RelatedPerson"))
@@ -186,7 +191,7 @@ def _read_subject(consent: Mapping[str, Any], patient: str, rules: ConsentRules)
     for concept in consent["category"]:
         pairs = read_codings(concept)
         require_known(pairs, rules.known_categories, "category")
-        named = {rules.activity_codes[pair] for pair in pairs if pair in rules.activity_codes}
+        named = rules.name_activities(pairs)
         about |= named
         if any(pair in rules.category_answers for pair in pairs):
             answering = True
@@ -227,7 +232,7 @@ def _guess_subject(consent: Mapping[str, Any], rules: ConsentRules) -> frozenset
     """What a Consent that gives nothing would be about, for the clinician's eyes; nothing rests on it."""
     try:
         pairs = [pair for concept in consent.get("category", ()) for pair in read_codings(concept)]
-        by_category = {rules.activity_codes[pair] for pair in pairs if pair in rules.activity_codes}
+        by_category = rules.name_activities(pairs)
         return frozenset(by_category | _find_activities(consent.get("provision"), rules))
     except (Unclear, AttributeError, TypeError):
         return _NO_ACTIVITY

@@ -5,7 +5,7 @@ who may answer, for which purposes, for how long. What a coding may never do is 
 only, and a code that merely says "a consent document exists" or "general treatment" answers none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, tzinfo
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from gateway.configuration import read_toml
 from gateway.consent.activity import Activity
-from gateway.consent.codes import ACT_REASON, CATEGORIES, CONSENT_SCOPE, SAYS_NOTHING, SCOPES, Code
+from gateway.consent.codes import ACT_REASON, CATEGORIES, CONSENT_SCOPE, LABELS, PURPOSES, SAYS_NOTHING, SCOPES, Code
 from gateway.errors import ConfigurationError
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -37,7 +37,7 @@ class Coding(_Part):
         return self.system, self.code
 
 
-class Answer(_Part):
+class Answer(Coding):
     """This coding, found there, is about this question.
 
     ``states`` "provision": the answer is what the resource's provisions say. "permit" or "deny": the coding itself
@@ -45,8 +45,6 @@ class Answer(_Part):
     """
 
     activity: Activity
-    system: Text
-    code: Text
     found_in: Literal["provision", "category"] = "provision"
     states: Literal["provision", "permit", "deny"] = "provision"
 
@@ -128,11 +126,11 @@ class ConsentRules(_Part):
 
     @cached_property
     def provision_answers(self) -> Mapping[Code, Answer]:
-        return {(one.system, one.code): one for one in self.answers if one.found_in == "provision"}
+        return {one.pair: one for one in self.answers if one.found_in == "provision"}
 
     @cached_property
     def category_answers(self) -> Mapping[Code, Answer]:
-        return {(one.system, one.code): one for one in self.answers if one.found_in == "category"}
+        return {one.pair: one for one in self.answers if one.found_in == "category"}
 
     @cached_property
     def accepted_scopes(self) -> frozenset[Code]:
@@ -145,7 +143,11 @@ class ConsentRules(_Part):
     @cached_property
     def activity_codes(self) -> Mapping[Code, Activity]:
         """Every coding that names an activity, wherever it may stand."""
-        return {(one.system, one.code): one.activity for one in self.answers}
+        return {one.pair: one.activity for one in self.answers}
+
+    def name_activities(self, pairs: Iterable[Code]) -> set[Activity]:
+        """The activities that these codings name."""
+        return {self.activity_codes[pair] for pair in pairs if pair in self.activity_codes}
 
     @cached_property
     def known_categories(self) -> frozenset[Code]:
@@ -155,7 +157,7 @@ class ConsentRules(_Part):
     @cached_property
     def stating_categories(self) -> Mapping[Code, Literal["permit", "deny"]]:
         """Categories that are the answer by themselves."""
-        return {(one.system, one.code): one.states for one in self.answers if one.states != "provision"}
+        return {one.pair: one.states for one in self.answers if one.states != "provision"}
 
     @cached_property
     def purpose_codes(self) -> frozenset[Code]:
@@ -164,6 +166,14 @@ class ConsentRules(_Part):
     @cached_property
     def label_codes(self) -> tuple[Code, ...]:
         return tuple(one.pair for one in self.sensitive_labels)
+
+    @cached_property
+    def known_purposes(self) -> frozenset[Code]:
+        return PURPOSES | self.purpose_codes
+
+    @cached_property
+    def known_labels(self) -> frozenset[Code]:
+        return LABELS.union(self.label_codes)
 
     @cached_property
     def proxies_of_minors(self) -> frozenset[Code]:
