@@ -5,6 +5,7 @@ who may answer, for which purposes, for how long. What a coding may never do is 
 only, and a code that merely says "a consent document exists" or "general treatment" answers none.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, tzinfo
 from functools import cached_property
@@ -68,6 +69,35 @@ class Proxies(_Part):
     of_adults: tuple[Coding, ...] = ()
 
 
+class Parties(_Part):
+    """Whose answer counts for each question: everybody's in the room, or the patient's alone.
+
+    A spoken no of anybody is a no either way.
+    """
+
+    telehealth: Literal["all", "one"] = Field("all", description="one: the patient's answer alone is needed")
+    recording: Literal["all", "one"] = Field("all", description="all: as where the law asks for all-party consent")
+    ai_drafting: Literal["all", "one"] = "all"
+
+    def needs_everyone(self, activity: Activity) -> bool:
+        match activity:
+            case Activity.TELEHEALTH:
+                return self.telehealth == "all"
+            case Activity.RECORDING:
+                return self.recording == "all"
+            case Activity.AI_DRAFTING:
+                return self.ai_drafting == "all"
+
+
+class Watch(_Part):
+    """How consent is watched while the microphone is on."""
+
+    every_seconds: float = Field(15.0, gt=0, le=15, description="between two readings of consent")
+    grace_seconds: float = Field(
+        60.0, ge=0, le=600, description="how long a permission holds while the EHR does not answer"
+    )
+
+
 class ConsentRules(_Part):
     """The whole file. ``id`` is the file's stem."""
 
@@ -91,6 +121,11 @@ class ConsentRules(_Part):
     verified_only: bool = Field(False, description="a yes counts only with a verification that says so")
     performer_needed: bool = Field(True, description="a yes counts only where it says who gave it")
     proxies: Proxies = Proxies()
+    newer_yes_wins: Literal["own", "always", "never"] = Field(
+        "own", description="a newer yes of the same people over an older no that the EHR keeps in force"
+    )
+    parties: Parties = Parties()
+    watch: Watch = Watch()
 
     @field_validator("time_zone")
     @classmethod
@@ -116,6 +151,12 @@ class ConsentRules(_Part):
         if silent:
             raise ValueError(f"no coding answers {', '.join(silent)}")
         return self
+
+    @cached_property
+    def version(self) -> str:
+        """Names exactly these rules, for the ledger: the file's stem and 12 digits of the content's SHA-256."""
+        content = self.model_dump_json(exclude={"id"}).encode()
+        return f"{self.id}@{hashlib.sha256(content).hexdigest()[:12]}"
 
     @cached_property
     def zone(self) -> tzinfo | None:

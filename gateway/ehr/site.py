@@ -74,6 +74,17 @@ class Telehealth(_Part):
     encounter_classes: tuple[str, ...] = ("VR",)
 
 
+class Consents(_Part):
+    """What this EHR can do about Consent beside giving it out; unknown is the least."""
+
+    answers: Literal["write", "attest", "refuse"] = Field(
+        "refuse", description="an answer asked for on the spot: write a Consent, attest it in the note, or do not ask"
+    )
+    change: bool = Field(True, description="write: an older Consent may be set inactive")
+    subscription: bool = Field(False, description="a rest-hook Subscription tells of changes")
+    audit_events: bool = Field(False, description="each decision is written as an AuditEvent")
+
+
 class EhrSite(_Part):
     """The whole file. ``id`` is the file's stem."""
 
@@ -83,6 +94,7 @@ class EhrSite(_Part):
     client: Client
     backend: Backend | None = None
     note: Note = Note()
+    consent: Consents = Consents()
     launch: Launch = Launch()
     telehealth: Telehealth = Telehealth()
     frame_ancestors: tuple[HttpUrl, ...] = Field((), description="origins that may frame the page; none: tab only")

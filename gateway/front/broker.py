@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -27,7 +27,7 @@ from gateway.ehr.site import EhrSite
 from gateway.errors import CountersignError, LedgerError, VisitError
 from gateway.front.access import Access
 from gateway.front.scope import Call, Own, Refused, judge_call
-from gateway.ledger.entry import Entry
+from gateway.ledger.entry import MOST_RESOURCES, Entry
 from gateway.ledger.log import Ledger
 from gateway.visit.peer import talk_only_to
 
@@ -70,6 +70,7 @@ class _LedgerAsk(BaseModel):
     event: str = Field(pattern="^visit:")  # what the front does, it says itself
     outcome: str = ""
     counts: dict[str, int | str] = {}
+    resources: tuple[Annotated[str, StringConstraints(max_length=400)], ...] = Field((), max_length=MOST_RESOURCES)
     owe: bool = False
 
 
@@ -163,7 +164,7 @@ class Broker:
 
     async def _write_entry(self, request: Request) -> Response:
         ask = _read(_LedgerAsk, await _read_body(request, MAX_REPORT_BYTES))
-        entry = self.entry(ask.event, ask.outcome, **ask.counts)
+        entry = replace(self.entry(ask.event, ask.outcome, **ask.counts), resources=ask.resources)
         if ask.owe:
             self._ledger.owe(entry)
             return Response(status_code=202)

@@ -19,8 +19,9 @@ Code = str | int | bool | None
 EVENT = re.compile(r"[a-z][a-z0-9-]{0,30}(:[a-z][a-z0-9-]{0,30}){2}")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 CODE = re.compile(r"[A-Za-z0-9._:/+-]{0,80}")
-RESERVED = frozenset({"n", "at", "event", "outcome", "visit", "site", "patient", "user", "owed", "chain"})
+RESERVED = frozenset({"n", "at", "event", "outcome", "visit", "site", "patient", "user", "owed", "chain", "resources"})
 HASH_BYTES = 16
+MOST_RESOURCES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Entry:
         event: ``source:subject:action``, each part lower case.
         outcome: a code; empty where the entry announces what is about to start.
         codes: names to codes, counts and flags.
+        resources: relative references of what it rests on; hashed as ids are, at most ``MOST_RESOURCES`` of them.
     """
 
     event: str
@@ -40,6 +42,7 @@ class Entry:
     patient: str = ""
     user: str = ""
     codes: Mapping[str, Code] = field(default_factory=dict)
+    resources: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises:
@@ -89,7 +92,10 @@ def write_line(entry: Entry, *, number: int, at: datetime, chain: str, owed: boo
         "user": hash_id(audit_key, "user", entry.site, entry.user),
         **entry.codes,
     }
-    kept = {name: value for name, value in body.items() if value not in ("", None)}
+    kept: dict[str, Code | list[str]] = {name: value for name, value in body.items() if value not in ("", None)}
+    if entry.resources:
+        named = entry.resources[:MOST_RESOURCES]
+        kept["resources"] = [hash_id(audit_key, "resource", entry.site, one) for one in named]
     if owed:
         kept["owed"] = True
     kept["chain"] = chain

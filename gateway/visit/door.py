@@ -3,7 +3,7 @@
 The same socket carries the FHIR requests (``gateway/ehr/client``). Nothing here carries patient data.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -29,8 +29,17 @@ class EndReport:
 class Door(Protocol):
     """What a visit may ask of the front besides FHIR."""
 
-    async def log(self, event: str, outcome: str = "", counts: Mapping[str, int | str] | None = None) -> None:
+    async def log(
+        self,
+        event: str,
+        outcome: str = "",
+        counts: Mapping[str, int | str] | None = None,
+        resources: Sequence[str] = (),
+    ) -> None:
         """Append a ledger entry and wait until it is on the disk.
+
+        Args:
+            resources: relative references of what it rests on; the ledger holds a keyed hash of each.
 
         Raises:
             LedgerError: it could not be written: what it announces must not start.
@@ -52,9 +61,16 @@ class SocketDoor:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
-    async def log(self, event: str, outcome: str = "", counts: Mapping[str, int | str] | None = None) -> None:
+    async def log(
+        self,
+        event: str,
+        outcome: str = "",
+        counts: Mapping[str, int | str] | None = None,
+        resources: Sequence[str] = (),
+    ) -> None:
+        entry = _entry(event, outcome, counts, owed=False) | {"resources": list(resources)}
         try:
-            reply = await self._http.post("/ledger", json=_entry(event, outcome, counts, owed=False))
+            reply = await self._http.post("/ledger", json=entry)
         except httpx.HTTPError as error:
             raise _unwritten(type(error).__name__) from error
         if reply.status_code >= 300:

@@ -5,7 +5,7 @@ API, the drafter without a model and a scripted transcriber are the real ones.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,13 @@ class RecordingDoor:
     report: EndReport | None = None
     broken: bool = False
 
-    async def log(self, event: str, outcome: str = "", counts: Mapping[str, int | str] | None = None) -> None:
+    async def log(
+        self,
+        event: str,
+        outcome: str = "",
+        counts: Mapping[str, int | str] | None = None,
+        resources: Sequence[str] = (),
+    ) -> None:
         if self.broken:
             raise LedgerError("ledger.unwritten", "The log can't be written, so nothing was started.")
         self.entries.append((event, outcome))
