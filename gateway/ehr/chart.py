@@ -7,11 +7,21 @@ could not be read is kept as a sentence, because an unread consent may be a refu
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import InitVar, dataclass, fields
+from dataclasses import InitVar, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from gateway.ehr.attendance import (
+    Attendee,
+    list_attendees,
+    list_named,
+    name_read,
+    read_group,
+    read_named,
+    read_related,
+)
 from gateway.ehr.client import FhirClient, Resource, SearchResult
+from gateway.ehr.consents import add_written, search_consents
 from gateway.ehr.context import LaunchContext
 from gateway.ehr.dates import format_period, parse_date
 from gateway.ehr.naming import (
@@ -23,9 +33,9 @@ from gateway.ehr.naming import (
     describe_reference,
     list_objects,
 )
-from gateway.ehr.reference import make_relative, parse_reference, points_to, reference_of
+from gateway.ehr.reference import Reference, parse_reference, points_to, reference_of
 from gateway.ehr.site import EhrSite
-from gateway.errors import EhrError, EhrGarbled, EhrRefused, LaunchError, VisitError
+from gateway.errors import EhrGarbled, EhrRefused, LaunchError, VisitError
 from gateway.proof import Maker
 
 MAKER = Maker("ehr/chart")
@@ -39,7 +49,6 @@ OTHER_PATIENT = (
 NO_OPEN_ENCOUNTER = (
     "This patient has no open encounter in the EHR. Open one there, then open Countersign again from it."
 )
-MAX_RELATED = 20
 OPEN_STATUSES = ("in-progress", "arrived", "planned")
 # v3-ActCode's encounter classes that happen in a place; of a class that is neither here nor the site's, ask.
 IN_PERSON_CLASSES = frozenset(["AMB", "EMER", "FLD", "HH", "IMP", "ACUTE", "NONAC", "OBSENC", "PRENC", "SS"])
@@ -66,7 +75,8 @@ class PatientSummary:
 class EncounterSummary:
     """``start`` and ``end`` are FHIR dateTimes as written, or empty; ``kind`` and the rest are for a person.
 
-    ``organization`` is the relative reference of who is responsible for it, or empty.
+    ``organization`` is the relative reference of who is responsible for it, or empty. ``participants`` names everybody
+    whom the record names, ``attendees`` are those besides the patient and the staff, whose consent may be needed.
     """
 
     id: str
@@ -79,6 +89,7 @@ class EncounterSummary:
     location: str
     participants: tuple[str, ...]
     organization: str = ""
+    attendees: tuple[Attendee, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -108,7 +119,8 @@ class Chart:
     """What was read for this visit, and proof that all of it is about the launch's patient.
 
     ``consents`` are this patient's Consent resources, references to this EHR made relative; ``consent_problems`` says
-    what could not be read of them; ``related`` are the patient's RelatedPersons who answered one of them.
+    what could not be read of them; ``related`` are the patient's RelatedPersons who answered one of them, take part in
+    the visit, or whom the EHR lists.
     ``read`` lists (reference, what it is) of everything that was read.
     """
 
@@ -141,33 +153,43 @@ async def read_chart(client: FhirClient, context: LaunchContext, site: EhrSite, 
         client.read("Patient", context.patient_id),
         _read_encounters(client, context, site, now),
         _read_practitioner(client, context, site, now),
-        _read_consents(client, context.patient_id, site.issuer),
+        search_consents(client, context.patient_id, site.issuer),
+        read_related(client, context, site.issuer),
     )
-    patient, encounters, practitioner, found = await asyncio.gather(*wanted)
+    patient, visits, practitioner, found, listed = await asyncio.gather(*wanted)
+    named = {id_ for one in visits for id_ in list_named(one.encounter, site.issuer)} | found.named
+    related = await read_named(client, named, listed, context.patient_id, site.issuer)
+    encounters = [
+        replace(
+            _summarise_encounter(one.encounter, site.issuer),
+            attendees=list_attendees(one.encounter, one.group, related, context, site.issuer, now),
+        )
+        for one in visits
+    ]
     chosen = encounters[0] if context.encounter_id else None
-    choices = () if context.encounter_id else tuple(_summarise_encounter(one, site.issuer) for one in encounters)
+    choices = () if context.encounter_id else tuple(encounters)
     may_have_none = site.launch.without_encounter == "offer-or-none"
     if chosen is None and not choices and not may_have_none:
         raise LaunchError("launch.no-open-encounter", NO_OPEN_ENCOUNTER)
-    encounter = _summarise_encounter(chosen, site.issuer) if chosen else None
-    read = [(reference_of(patient), "Patient"), *((reference_of(one), "Encounter") for one in encounters)]
+    read = [(reference_of(patient), "Patient"), *((reference_of(one.encounter), "Encounter") for one in visits)]
+    read += [(reference_of(one.group), "Group") for one in visits if one.group]
     if practitioner.name != CLINICIAN_UNKNOWN:
         read.append((practitioner.reference, "Clinician"))
-    read.extend(found.rows())
+    read += [*found.rows(), *name_read(related)]
     return Chart(
         MAKER,
         context=context,
         issuer=site.issuer,
         patient=_summarise_patient(patient, site, now),
-        encounter=encounter,
+        encounter=chosen,
         encounter_choices=choices,
         may_have_no_encounter=may_have_none,
         practitioner=practitioner,
         consents=found.consents,
         consent_problems=found.problems,
-        related=found.related,
+        related=related,
         read=tuple(read),
-        telehealth=tell_telehealth(encounter, site),
+        telehealth=tell_telehealth(chosen, site),
     )
 
 
@@ -185,17 +207,28 @@ def choose_encounter(chart: Chart, encounter_id: str | None, site: EhrSite) -> C
     return _renew_chart(chart, encounter=chosen, telehealth=tell_telehealth(chosen, site))
 
 
-async def reread_consents(client: FhirClient, chart: Chart, now: datetime) -> Chart:
-    """The same chart with Consent read again. An EHR that does not answer is a problem in it, not an error."""
+async def reread_consents(client: FhirClient, chart: Chart, now: datetime, written: Sequence[Reference] = ()) -> Chart:
+    """The same chart with Consent read again. An EHR that does not answer is a problem in it, not an error.
+
+    Args:
+        written: Consents of this visit that the record has for certain: read by id where its search does not show
+            them yet.
+    """
     del now  # the decision asks for the time, not the reading
-    found = await _read_consents(client, chart.context.patient_id, chart.issuer)
+    context, issuer = chart.context, chart.issuer
+    found, listed = await asyncio.gather(
+        search_consents(client, context.patient_id, issuer), read_related(client, context, issuer)
+    )
+    found = await add_written(client, found, written, context.patient_id, issuer)
+    present = {one.partition("/")[2] for one in _list_related_attendees(chart)}
+    related = await read_named(client, found.named | present, listed, context.patient_id, issuer)
     known = set(chart.read)
-    fresh = [row for row in found.rows() if row not in known]
+    fresh = [row for row in (*found.rows(), *name_read(related)) if row not in known]
     return _renew_chart(
         chart,
         consents=found.consents,
         consent_problems=found.problems,
-        related=found.related,
+        related=related,
         read=(*chart.read, *fresh),
     )
 
@@ -212,19 +245,29 @@ def tell_telehealth(encounter: EncounterSummary | None, site: EhrSite) -> Telehe
 # Reading ----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    encounter: Resource
+    group: Resource | None = None
+
+
 async def _read_encounters(
     client: FhirClient, context: LaunchContext, site: EhrSite, now: datetime
-) -> tuple[Resource, ...]:
+) -> tuple[_Visit, ...]:
     """The launch's encounter alone, or the patient's open ones, those in progress first."""
     if context.encounter_id:
         encounter = await client.read("Encounter", context.encounter_id)
-        _require_patient(encounter.get("subject"), context.patient_id, site.issuer)
-        return (encounter,)
+        group = await read_group(client, encounter, context.patient_id, site.issuer)
+        if group is None:
+            _require_patient(encounter.get("subject"), context.patient_id, site.issuer)
+        return (_Visit(encounter, group),)
     params = {"patient": context.patient_id, "status": ",".join(OPEN_STATUSES)}
     found = await client.search("Encounter", params)
     for encounter in found.matches:
         _require_patient(encounter.get("subject"), context.patient_id, site.issuer)
-    return tuple(sorted((one for one in found.matches if _is_open(one, now)), key=_rank_encounter))
+    return tuple(
+        _Visit(one) for one in sorted((one for one in found.matches if _is_open(one, now)), key=_rank_encounter)
+    )
 
 
 async def _read_practitioner(
@@ -245,48 +288,9 @@ async def _read_practitioner(
     return _summarise_role(found, context, site, now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Consents:
-    consents: tuple[Resource, ...] = ()
-    problems: tuple[str, ...] = ()
-    related: tuple[Resource, ...] = ()
-
-    def rows(self) -> list[tuple[str, str]]:
-        rows = [(reference_of(one), "Consent") for one in self.consents]
-        return rows + [(reference_of(one), "Related person") for one in self.related]
-
-
-async def _read_consents(client: FhirClient, patient_id: str, issuer: str) -> _Consents:
-    """This patient's Consent resources, who of her RelatedPersons answered, and what stood in the way."""
-    try:
-        found = await client.search("Consent", {"patient": patient_id})
-    except EhrError as error:
-        return _Consents(problems=(f"The consents could not be read from the EHR ({error.code}).",))
-    matches = [make_relative(one, issuer) for one in found.matches]
-    own = tuple(one for one in matches if points_to(one.get("patient"), "Patient", patient_id))
-    problems = list(found.problems)
-    if len(own) < len(matches):
-        problems.append("Among the consents that the EHR sent is one of another patient, or of none.")
-    return _Consents(own, tuple(problems), await _read_related(client, own, patient_id, issuer))
-
-
-async def _read_related(
-    client: FhirClient, consents: Sequence[Resource], patient_id: str, issuer: str
-) -> tuple[Resource, ...]:
-    """The RelatedPersons of this patient who answered; one that can't be read is left out, and so is no yes."""
-    pointed = (
-        parse_reference(one.get("reference")) for consent in consents for one in list_objects(consent.get("performer"))
-    )
-    ids = sorted({one.id for one in pointed if one is not None and one.type == "RelatedPerson"})[:MAX_RELATED]
-    found = await asyncio.gather(*(client.read("RelatedPerson", id_) for id_ in ids), return_exceptions=True)
-    for one in found:
-        if isinstance(one, BaseException) and not isinstance(one, EhrError):
-            raise one
-    return tuple(
-        one
-        for one in found
-        if not isinstance(one, BaseException) and points_to(one.get("patient"), "Patient", patient_id, issuer)
-    )
+def _list_related_attendees(chart: Chart) -> list[str]:
+    attendees = chart.encounter.attendees if chart.encounter else ()
+    return [one.reference for one in attendees if one.reference.startswith("RelatedPerson/")]
 
 
 def _require_patient(subject: object, patient_id: str, issuer: str) -> None:

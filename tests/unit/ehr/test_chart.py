@@ -164,7 +164,6 @@ async def test_only_this_module_makes_a_chart(client):
         {"reference": "Patient/2"},
         None,
         {},
-        {"reference": "Group/1"},
         {"reference": "https://other.example.org/Patient/1"},
     ],
 )
