@@ -8,6 +8,7 @@ CountersignError
 │   ├── EhrRefused       an answer that says no (401, 403, 404, 409, 412, 422, 429 …)
 │   └── EhrGarbled       an answer that is none: HTML, broken JSON, a wrong resource
 ├── ConsentMissing       a step was asked for that no Permit covers
+├── ConsentNotTaken      an answer was not taken, or is not in the record as it should be
 ├── CaptureError         audio or text that can't be taken
 ├── ModelError           model files: missing, damaged, not listed
 ├── DraftError           no draft can be made
@@ -72,6 +73,16 @@ class EhrGarbled(EhrError):
 
 class ConsentMissing(CountersignError):
     status = 403
+
+
+class ConsentNotTaken(CountersignError):
+    """An answer was not taken. ``written`` are the references of those of the same sitting that are in the record."""
+
+    status = 422
+
+    def __init__(self, code: str, public: str, detail: str = "", written: tuple[str, ...] = ()) -> None:
+        super().__init__(code, public, detail)
+        self.written = written
 
 
 class CaptureError(CountersignError):

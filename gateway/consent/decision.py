@@ -1,4 +1,4 @@
-"""Consent resources, a question and the site's rules in, ``Permit | Refusal`` out: a pure function.
+"""Consent resources, a question and the site's rules in, ``Permit | Refusal`` out: pure functions.
 
 No standard says how several Consents are weighed (docs/decisions/0008): of those in force a no wins over every yes, a
 later refusal or revocation wins over an earlier yes, and whatever could not be read or understood counts as no.
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from gateway.consent.activity import Activity as Activity
+from gateway.consent.asking import AttestedAnswer
 from gateway.consent.provision import Asked, Verdict, normalize_reference
 from gateway.consent.question import NEVER
 from gateway.consent.question import Question as Question
@@ -118,7 +119,7 @@ def decide_consent(
         for label in (None, *rules.label_codes):
             asked = Asked(question, purpose, label, question.at)
             findings = [found for one in readings if (found := _find(one, asked, rules)) is not None]
-            weighed = _weigh(findings, problems, asked)
+            weighed = _weigh(findings, problems, asked, rules)
             if isinstance(weighed, _WhyNot):
                 grounds = _state_grounds(findings)
                 return Refusal(activity, weighed.code, grounds, weighed.words, question.at, rules.id)
@@ -126,6 +127,37 @@ def decide_consent(
     words = f"{_name_speaker(yes.reading)} said yes to {activity.words}{yes.reading.given_words}."
     until = _find_end(readings, question, rules)
     return Permit(MAKER, activity, _state_grounds(findings, yes), words, question.at, until, rules.id)
+
+
+def accept_attested(decided: Permit | Refusal, attested: AttestedAnswer, rules: ConsentRules) -> Permit | Refusal:
+    """The decision with an answer that the clinician attests for this visit, where the EHR takes no Consent.
+
+    A no always counts. A yes counts only where the record is silent or its yes is over: never over a no, over a yes
+    that was taken back, or over what could not be read or understood.
+
+    Args:
+        decided: what the record says, as ``decide_consent`` just decided it.
+        attested: checked by ``consent/asking``.
+
+    Raises:
+        ValueError: they are about different questions.
+    """
+    if attested.activity is not decided.activity:
+        raise ValueError("an answer to another question")
+    how = "answered aloud" if attested.how == "spoken" else "signed on paper"
+    basis = f"{how} in this visit, attested by the clinician"
+    about, who = decided.activity.words, attested.performer.label
+    effect: Effect = "permit" if attested.says == "yes" else "deny"
+    ground = Ground("this visit", effect, f"{who} said {attested.says} to {about}: {basis}.")
+    grounds = (ground, *decided.grounds)
+    if attested.says == "no":
+        words = f"{who} said no to {about} in this visit."
+        return Refusal(decided.activity, "refused", grounds, words, decided.decided_at, decided.rules_id)
+    names_no_label = bool(rules.label_codes)  # an answer aloud is about the visit as a whole
+    if isinstance(decided, Permit) or decided.code not in ("missing", "expired") or names_no_label:
+        return decided
+    words = f"{who} said yes to {about}, {basis}."
+    return Permit(MAKER, decided.activity, grounds, words, decided.decided_at, None, decided.rules_id)
 
 
 # One Consent --------------------------------------------------------------------------------------------------------
@@ -240,12 +272,14 @@ def _may_answer(performer: str, reading: Reading, question: Question, rules: Con
 # Several Consents -------------------------------------------------------------------------------------------------
 
 
-def _weigh(findings: Sequence[_Finding], problems: Sequence[str], asked: Asked) -> _Finding | _WhyNot:
+def _weigh(
+    findings: Sequence[_Finding], problems: Sequence[str], asked: Asked, rules: ConsentRules
+) -> _Finding | _WhyNot:
     """The yes that stands with nothing against it, or why there is none, the strongest reason first."""
     words = asked.activity.words
     permits = [one for one in findings if one.effect == "permit"]
     denials = [one for one in findings if one.effect == "deny"]
-    standing = [one for one in permits if not any(_overrules(denial.reading, one.reading) for denial in denials)]
+    standing = [one for one in permits if not any(_overrules(no.reading, one.reading, rules) for no in denials)]
     if denials and not standing:
         return _weigh_denials(denials, permits, words)
     if problems:
@@ -267,9 +301,16 @@ def _weigh(findings: Sequence[_Finding], problems: Sequence[str], asked: Asked) 
     return _WhyNot(first.code, f"{first.reading.reference} {first.words}, and no later yes is on file.")
 
 
-def _overrules(denial: Reading, permit: Reading) -> bool:
-    """A no in force wins, older or newer, but over a newer yes of the same people to a no that the gateway wrote."""
-    changed_mind = denial.own and denial.performers == permit.performers and bool(permit.performers)
+def _overrules(denial: Reading, permit: Reading, rules: ConsentRules) -> bool:
+    """A no in force wins, older or newer, but over a certainly newer yes of the same people, where the site says so."""
+    match rules.newer_yes_wins:
+        case "own":
+            may_lose = denial.own
+        case "always":
+            may_lose = True
+        case "never":
+            may_lose = False
+    changed_mind = may_lose and denial.performers == permit.performers and bool(permit.performers)
     return not (changed_mind and is_certainly_before(denial.given, permit.given))
 
 

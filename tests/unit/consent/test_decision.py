@@ -1136,6 +1136,18 @@ def test_a_newer_yes_of_the_same_people_wins_over_a_no_that_the_gateway_wrote(de
     refused(decide(say_no(performer=None), unsaid, rules={"performer_needed": False}), "contradictory")
 
 
+@pytest.mark.parametrize(("wins", "stands"), [("always", True), ("never", False)])
+def test_a_site_says_whether_a_newer_yes_counts_over_a_no_that_stays_in_force(decide, wins, stands):
+    site = {"newer_yes_wins": wins}
+    newer, theirs = other(dateTime="2026-11-10"), build(provision=provision("deny"))
+    own = build(provision=provision("deny"), identifier=[{"system": OWN_CONSENTS, "value": "1"}])
+    for denial in (theirs, own):
+        answer = decide(denial, newer, rules=site)
+        assert isinstance(answer, Permit) is stands
+    refused(decide(theirs, other(dateTime="2026-11-03"), rules=site), "contradictory")  # not certainly newer
+    refused(decide(theirs | {"performer": BY_MOTHER}, newer, related=MOTHER, rules=site), "contradictory")
+
+
 def test_a_no_that_was_in_force_since_the_yes_takes_it_away(decide):
     def no_until(end: str, **changes: Any) -> dict[str, Any]:
         return other(**({"provision": provision("deny", period={"end": end}), "dateTime": "2026-11-10"} | changes))
