@@ -303,13 +303,7 @@ def _weigh(
 
 def _overrules(denial: Reading, permit: Reading, rules: ConsentRules) -> bool:
     """A no in force wins, older or newer, but over a certainly newer yes of the same people, where the site says so."""
-    match rules.newer_yes_wins:
-        case "own":
-            may_lose = denial.own
-        case "always":
-            may_lose = True
-        case "never":
-            may_lose = False
+    may_lose = rules.newer_yes_wins == "always" or (rules.newer_yes_wins == "own" and denial.own)
     changed_mind = may_lose and denial.performers == permit.performers and bool(permit.performers)
     return not (changed_mind and is_certainly_before(denial.given, permit.given))
 

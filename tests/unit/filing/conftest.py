@@ -31,16 +31,20 @@ Answer = Callable[[FhirRequest, FhirReply], FhirReply]
 
 @dataclass(slots=True)
 class OddBackend:
-    """An EHR with its own ideas: ``store`` changes what is created, ``answer`` what is answered, ``asked`` listens."""
+    """An EHR with its own ideas: ``store`` changes what is created, ``answer`` what is answered, ``asked`` listens.
+
+    ``stores`` is the type whose creates are changed.
+    """
 
     backend: FhirBackend
     store: Change | None = None
+    stores: str = "DocumentReference"
     answer: Answer | None = None
     asked: list[FhirRequest] = field(default_factory=list)
 
     async def handle(self, request: FhirRequest) -> FhirReply:
         self.asked.append(request)
-        if request.method == "POST" and request.path == "DocumentReference" and self.store is not None:
+        if request.method == "POST" and request.path == self.stores and self.store is not None:
             request = replace(request, body=json.dumps(self.store(json.loads(request.body))).encode())
         reply = await self.backend.handle(request)
         return self.answer(request, reply) if self.answer is not None else reply
