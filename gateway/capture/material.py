@@ -12,6 +12,7 @@ MAKER = Maker("capture/material")
 class Source(StrEnum):
     """Where a segment comes from."""
 
+    SESSION = "session"
     DICTATION = "dictation"
     TYPED = "typed"
     OBSERVATION = "observation"

@@ -22,6 +22,7 @@ from gateway.consent.times import is_certainly_before
 from gateway.proof import Maker
 
 MAKER = Maker("consent/decision")
+ATTESTED = "this visit"  # in place of a Consent's reference
 
 Effect = Literal["permit", "deny", "unclear", "ignored"]  # unclear counts as no
 
@@ -54,6 +55,11 @@ class Permit:
 
     def holds_at(self, now: datetime) -> bool:
         return self.until is None or now < self.until
+
+    @property
+    def is_attested(self) -> bool:
+        """Whether it rests on what the clinician attests for this visit, not on the record."""
+        return self.grounds[0].reference == ATTESTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ def accept_attested(decided: Permit | Refusal, attested: AttestedAnswer, rules: 
     basis = f"{how} in this visit, attested by the clinician"
     about, who = decided.activity.words, attested.performer.label
     effect: Effect = "permit" if attested.says == "yes" else "deny"
-    ground = Ground("this visit", effect, f"{who} said {attested.says} to {about}: {basis}.")
+    ground = Ground(ATTESTED, effect, f"{who} said {attested.says} to {about}: {basis}.")
     grounds = (ground, *decided.grounds)
     if attested.says == "no":
         words = f"{who} said no to {about} in this visit."

@@ -15,6 +15,22 @@ from gateway.consent.activity import Activity
 from gateway.errors import ConfigurationError
 
 PARTS = ("question", "why", "what is collected", "where it goes", "how long it stays", "who sees it", "a no")
+# Their own names, for the choice of a language; another one is shown by its code.
+LANGUAGES = {
+    "ar": "العربية",
+    "de": "Deutsch",
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "ht": "Kreyòl ayisyen",
+    "ko": "한국어",
+    "pl": "Polski",
+    "pt": "Português",
+    "ru": "Русский",
+    "tl": "Tagalog",
+    "vi": "Tiếng Việt",
+    "zh": "中文",
+}
 _NAME = re.compile(r"wording\.([a-z]{2,3}(?:-[A-Z]{2})?)\.md")
 
 

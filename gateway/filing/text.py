@@ -32,7 +32,8 @@ class VisitFacts:
 
     ``telehealth`` is ``yes``, ``no`` or ``unknown``; ``sources`` are the kinds of material in words (``dictation``,
     ``TYPED_NOTES``); ``permits`` are the consents that the way of working rested on; ``zone`` is the practice's, in
-    which the head shows times (None: each as the record wrote it).
+    which the head shows times (None: each as the record wrote it); ``others`` says what others in the room answered, by
+    their role.
     """
 
     started_at: datetime
@@ -40,6 +41,7 @@ class VisitFacts:
     sources: tuple[str, ...]
     permits: tuple[Permit, ...]
     zone: tzinfo | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def opened_at(self) -> datetime:
@@ -67,9 +69,15 @@ def compose_head(chart: Chart, facts: VisitFacts) -> tuple[HeadLine, ...]:
         HeadLine("Place", (encounter.location if encounter else "") or NOT_RECORDED),
         HeadLine("Participants", "; ".join(_list_participants(chart))),
     ]
-    if facts.permits:
-        agreed = ", ".join(sorted((permit.activity.words for permit in facts.permits), key=str.casefold))
+    on_file = [permit for permit in facts.permits if not permit.is_attested]
+    if on_file:
+        agreed = ", ".join(sorted((permit.activity.words for permit in on_file), key=str.casefold))
         lines.append(HeadLine("Consent on file", agreed))
+    attested = [permit.words for permit in facts.permits if permit.is_attested]
+    if attested:
+        lines.append(HeadLine("Consent in this visit", " ".join(attested)))
+    if facts.others:
+        lines.append(HeadLine("Others in the room", "; ".join(facts.others)))
     return tuple(lines)
 
 
@@ -97,7 +105,7 @@ def describe_making(drafter: DrafterInfo, facts: VisitFacts) -> str:
 
 def name_source(source: str) -> str:
     """A kind of material in words, which say what a model had to do with it."""
-    return "dictation (transcribed by an AI speech model)" if source == "dictation" else source
+    return source if source == TYPED_NOTES else f"{source} (transcribed by an AI speech model)"
 
 
 def compose_title(note: ApprovedNote, site_note: Note) -> str:

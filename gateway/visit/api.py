@@ -7,6 +7,7 @@ Every answer to the browser is the view, or ``{"error": {"code", "message"}}``.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import FastAPI, Request, Response
@@ -14,13 +15,18 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from starlette.exceptions import HTTPException
 
+from gateway.consent.activity import Activity
+from gateway.consent.asking import AskedAnswers
+from gateway.consent.room import Said
 from gateway.ehr.context import admit_launch
 from gateway.errors import CaptureError, CountersignError, VisitError
 from gateway.note.review import Decision, RiskDecision
+from gateway.visit.consent_view import show_wording
+from gateway.visit.events import Way
 from gateway.visit.faults import FaultGuard
-from gateway.visit.state import Way
+from gateway.visit.stage import FAULT
 from gateway.visit.view import show_view
-from gateway.visit.workflow import FAULT, Visit
+from gateway.visit.workflow import Visit
 
 log = logging.getLogger("countersign.visit")
 
@@ -46,6 +52,29 @@ class _Telehealth(_Body):
 class _Way(_Body):
     way: Way
     format: Id
+
+
+class _Answers(_Body):
+    language: Id
+    performer: Id
+    how: Literal["spoken", "signed"]
+    witness: Literal["clinician", "staff", "nobody"]
+    given_at: datetime | None = None
+    answers: dict[Activity, Literal["yes", "no"]]
+
+
+class _Capture(_Body):
+    do: Literal["start", "pause", "stop"]
+
+
+class _Person(_Body):
+    id: Id | None = None
+    role: str = ""
+    answers: dict[Activity, Said] = {}
+
+
+class _PersonLeft(_Body):
+    id: Id
 
 
 class _Typed(_Body):
@@ -108,6 +137,12 @@ def create_visit_app(visit: Visit) -> FastAPI:
     async def events(request: Request) -> Response:
         return StreamingResponse(_follow(visit, request), media_type="text/event-stream", headers=_NO_STORE)
 
+    @app.get("/api/wording")
+    async def wording(language: str) -> Response:
+        if language not in visit.tools.wordings:
+            raise VisitError("visit.language", "There is no page to read with the patient in that language here.")
+        return JSONResponse(show_wording(visit.tools.wordings[language]), headers=_NO_STORE)
+
     def on_post(path: str, model: type[_Body], act: Callable[..., Awaitable[None]]) -> None:
         async def handle(request: Request) -> Response:
             await act(await _read_json(request, model))
@@ -115,9 +150,18 @@ def create_visit_app(visit: Visit) -> FastAPI:
 
         app.add_api_route(f"/api/{path}", handle, methods=["POST"], response_model=None)
 
+    capture = {
+        "start": visit.ask_capture,
+        "pause": visit.consent.pause_capture,
+        "stop": visit.consent.stop_capture,
+    }
     on_post("encounter", _Encounter, lambda body: visit.choose_encounter(body.id))
     on_post("telehealth", _Telehealth, lambda body: visit.answer_telehealth(body.remote))
     on_post("way", _Way, lambda body: visit.choose_way(body.way, body.format))
+    on_post("answers", _Answers, lambda body: visit.consent.take_answers(AskedAnswers(**dict(body))))
+    on_post("person", _Person, lambda body: visit.consent.answer_person(body.id, body.role, body.answers))
+    on_post("person-left", _PersonLeft, lambda body: visit.consent.take_person_back(body.id))
+    on_post("capture", _Capture, lambda body: capture[body.do]())
     on_post("typed", _Typed, lambda body: visit.set_typed(body.text, body.observations))
     on_post("draft", _DraftAsked, lambda body: visit.ask_draft(body.format))
     on_post("material", _Nothing, lambda _: visit.ask_material())
@@ -133,12 +177,17 @@ def create_visit_app(visit: Visit) -> FastAPI:
         if request.headers.get("content-type", "").split(";")[0].strip().lower() not in AUDIO_TYPES:
             raise CaptureError("audio.type", "Only WAV and FLAC recordings can be taken. Choose such a file.")
         too_long = CaptureError("audio.size", "That recording is larger than 100 MB. Dictate it in parts.")
-        await visit.take_dictation(await _read_body(request, MAX_AUDIO_BYTES, too_long))
+        await visit.take_audio(await _read_body(request, MAX_AUDIO_BYTES, too_long))
         return answer()
 
     @app.post("/internal/open")
     async def open_visit(request: Request) -> Response:
         visit.open(admit_launch(await request.json()))
+        return Response(status_code=202)
+
+    @app.post("/internal/consent-changed")
+    async def consent_changed() -> Response:
+        await visit.consent.notice()
         return Response(status_code=202)
 
     @app.post("/internal/expire")

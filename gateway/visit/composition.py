@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from gateway.capture.whisper import WhisperTranscriber
 from gateway.consent.rules import ConsentRules, read_rules
+from gateway.consent.wording import Wording, read_wordings
 from gateway.ehr.client import FhirClient
 from gateway.ehr.site import EhrSite, read_sites
 from gateway.errors import ConfigurationError
@@ -33,7 +34,8 @@ from gateway.visit.api import create_visit_app
 from gateway.visit.confinement import list_code
 from gateway.visit.door import SocketDoor
 from gateway.visit.process import VisitRoom
-from gateway.visit.workflow import Tools, Visit
+from gateway.visit.stage import Tools
+from gateway.visit.workflow import Visit
 
 DOOR_SECONDS = 5.0
 
@@ -44,6 +46,7 @@ class Shared:
 
     sites: Mapping[str, EhrSite]
     consent_rules: Mapping[str, ConsentRules]
+    wordings: Mapping[str, Wording]
     risk_rules: RiskRules
     formats: Mapping[str, NoteFormat]
     prompts: PromptSet
@@ -61,6 +64,7 @@ def prepare_visits(settings: Settings) -> Shared:
     shared = Shared(
         sites=read_sites(config / "ehrs"),
         consent_rules=read_rules(config / "consent"),
+        wordings=read_wordings(config / "consent"),
         risk_rules=read_risk_rules(config / "risk"),
         formats=_read_formats(settings),
         prompts=read_prompts(),
@@ -101,11 +105,13 @@ def compose_visit(room: VisitRoom) -> FastAPI:
     tools = Tools(
         site=site,
         consent_rules=shared.consent_rules[site.consent_rules],
+        wordings=shared.wordings,
         risk_rules=shared.risk_rules,
         formats=shared.formats,
         fhir=FhirClient(http, ehr_base=site.issuer, timeout_seconds=site.timeout_seconds + 1),
         door=SocketDoor(http),
         drafter=_make_drafter(shared, threads),
+        tidier=OutlineDrafter(shared.prompts),
         transcriber=WhisperTranscriber(shared.speech, threads) if shared.speech else None,
         now=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),

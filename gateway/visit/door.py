@@ -10,7 +10,8 @@ from typing import Protocol
 import httpx
 
 from gateway.errors import LedgerError
-from gateway.visit.state import Outcome
+from gateway.ledger.entry import MOST_RESOURCES
+from gateway.visit.events import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,13 @@ class Door(Protocol):
         """
         ...
 
-    async def owe(self, event: str, outcome: str = "", counts: Mapping[str, int | str] | None = None) -> None:
+    async def owe(
+        self,
+        event: str,
+        outcome: str = "",
+        counts: Mapping[str, int | str] | None = None,
+        resources: Sequence[str] = (),
+    ) -> None:
         """Have an entry written as soon as it can be; never fails."""
         ...
 
@@ -68,16 +75,21 @@ class SocketDoor:
         counts: Mapping[str, int | str] | None = None,
         resources: Sequence[str] = (),
     ) -> None:
-        entry = _entry(event, outcome, counts, owed=False) | {"resources": list(resources)}
         try:
-            reply = await self._http.post("/ledger", json=entry)
+            reply = await self._http.post("/ledger", json=_entry(event, outcome, counts, resources, owed=False))
         except httpx.HTTPError as error:
             raise _unwritten(type(error).__name__) from error
         if reply.status_code >= 300:
             raise _unwritten(str(reply.status_code))
 
-    async def owe(self, event: str, outcome: str = "", counts: Mapping[str, int | str] | None = None) -> None:
-        await self._try_post("/ledger", _entry(event, outcome, counts, owed=True))
+    async def owe(
+        self,
+        event: str,
+        outcome: str = "",
+        counts: Mapping[str, int | str] | None = None,
+        resources: Sequence[str] = (),
+    ) -> None:
+        await self._try_post("/ledger", _entry(event, outcome, counts, resources, owed=True))
 
     async def report_end(self, report: EndReport) -> None:
         await self._try_post("/ended", asdict(report))
@@ -89,8 +101,11 @@ class SocketDoor:
             return  # the front is gone: the lifeline ends this process, and the front's start-up closes the row
 
 
-def _entry(event: str, outcome: str, counts: Mapping[str, int | str] | None, *, owed: bool) -> dict[str, object]:
-    return {"event": event, "outcome": outcome, "counts": dict(counts or {}), "owe": owed}
+def _entry(
+    event: str, outcome: str, counts: Mapping[str, int | str] | None, resources: Sequence[str], *, owed: bool
+) -> dict[str, object]:
+    named = list(resources[:MOST_RESOURCES])
+    return {"event": event, "outcome": outcome, "counts": dict(counts or {}), "resources": named, "owe": owed}
 
 
 def _unwritten(detail: str) -> LedgerError:

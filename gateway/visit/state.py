@@ -6,13 +6,61 @@ here waits, reads or holds patient data. Two laws, searched exhaustively in ``te
 - ``WriteNote`` and ``ShowText`` come only after the chart, the consents that the way of working needs, a review
   without an open decision, and the attestation.
 - The phase ``ENDED`` is entered only together with ``Purge``, and nothing leaves it.
+- ``OpenCapture`` comes only after a reading of consent that permits all that the way needs; a permission that ends
+  closes capture and destroys what rested on it in the same step.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import ClassVar, Literal, assert_never
+from typing import Literal, assert_never
 
 from gateway.consent.decision import Activity
+from gateway.visit.events import (
+    AudioArrived,
+    Cancelled,
+    CaptureAsked,
+    CaptureNotOpened,
+    CaptureOpened,
+    CapturePaused,
+    CaptureStopped,
+    ChartFailed,
+    ChartRead,
+    CloseCapture,
+    ConsentReread,
+    ConsentUnread,
+    DeadlinePassed,
+    DecisionMade,
+    Destroy,
+    DraftAsked,
+    DraftClosed,
+    DraftFailed,
+    Effect,
+    EncounterChosen,
+    Event,
+    FilingAsked,
+    GraceOver,
+    HandOverConfirmed,
+    MaterialAsked,
+    NoteNotStored,
+    NoteStored,
+    OpenCapture,
+    OpenReview,
+    Outcome,
+    Purge,
+    RereadConsent,
+    ShowText,
+    StartDraft,
+    StopModels,
+    Telehealth,
+    TelehealthAnswered,
+    Transcribe,
+    TranscriptClosed,
+    TypedChanged,
+    UnsignedRefused,
+    Way,
+    WayChosen,
+    WriteNote,
+)
 
 
 class Phase(StrEnum):
@@ -26,26 +74,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Way(StrEnum):
-    """A way of working."""
-
-    DICTATE = "dictate"
-    TYPE = "type"
-    WRITE = "write"  # without AI: the clinician writes every word
-
-
-class Telehealth(StrEnum):
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-class Outcome(StrEnum):
-    FILED = "filed"
-    HANDED_OVER = "handed-over"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    FAILED = "failed"
+CAPTURING = frozenset({Way.RECORD, Way.DICTATE})  # ways that open a microphone
 
 
 def needed_consents(way: Way, telehealth: Telehealth) -> frozenset[Activity]:
@@ -53,9 +82,10 @@ def needed_consents(way: Way, telehealth: Telehealth) -> frozenset[Activity]:
     match way:
         case Way.WRITE:
             return frozenset()
-        case Way.DICTATE | Way.TYPE:
+        case Way.RECORD | Way.DICTATE | Way.TYPE | Way.TIDY:
             remote = {Activity.TELEHEALTH} if telehealth is not Telehealth.NO else set()
-            return frozenset({Activity.AI_DRAFTING} | remote)
+            recorded = {Activity.RECORDING} if way is Way.RECORD else set()
+            return frozenset({Activity.AI_DRAFTING} | remote | recorded)
         case _:
             assert_never(way)
 
@@ -70,214 +100,23 @@ class State:
     telehealth: Telehealth = Telehealth.UNKNOWN
     encounter_settled: bool = False
     way: Way | None = None
-    has_material: bool = False
+    has_recorded: bool = False  # something of the session itself, heard or still to be heard
+    has_other: bool = False  # dictated or typed
     transcribing: bool = False
-    asking: Literal["", "draft", "file"] = ""  # consent is being read again before this
+    capture: Literal["off", "on", "paused"] = "off"  # whether the microphone may be open
+    # What waits for consent to be read again; "opening": read, and the log entry is being written.
+    asking: Literal["", "capture", "opening", "draft", "file"] = ""
     open_decisions: int = 0
     outcome: Outcome | None = None
+
+    @property
+    def has_material(self) -> bool:
+        return self.has_recorded or self.has_other
 
     def offers(self, way: Way) -> bool:
         """Whether this way of working may be chosen now."""
         known = self.telehealth is not Telehealth.UNKNOWN or way is Way.WRITE
         return self.encounter_settled and known and needed_consents(way, self.telehealth) <= self.permitted
-
-
-# Events ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ChartRead:
-    permitted: frozenset[Activity]
-    telehealth: Telehealth
-    encounter_settled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ChartFailed:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class EncounterChosen:
-    """``telehealth`` is what the chosen encounter says; None: as before."""
-
-    telehealth: Telehealth | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TelehealthAnswered:
-    remote: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WayChosen:
-    way: Way
-
-
-@dataclass(frozen=True, slots=True)
-class AudioArrived:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptClosed:
-    """Transcription ended, well or not; ``has_material`` says whether there is any material now."""
-
-    has_material: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TypedChanged:
-    has_material: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DraftAsked:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentReread:
-    permitted: frozenset[Activity]
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentUnread:
-    """The record did not answer: nothing starts, nothing is lost; it may be asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class DraftClosed:
-    """The draft is finished with this many open decisions."""
-
-    open_decisions: int
-
-
-@dataclass(frozen=True, slots=True)
-class DraftFailed:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionMade:
-    open_decisions: int
-
-
-@dataclass(frozen=True, slots=True)
-class MaterialAsked:
-    """Back to the material, to add or mend and draft again."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilingAsked:
-    """The clinician attests and files."""
-
-    attested: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NoteStored:
-    """Read back from the record and as it should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoteNotStored:
-    """The record certainly does not hold it; the clinician may try again."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnsignedRefused:
-    """The EHR answered that it holds no unsigned notes."""
-
-
-@dataclass(frozen=True, slots=True)
-class HandOverConfirmed:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    pass
-
-
-Event = (
-    ChartRead
-    | ChartFailed
-    | EncounterChosen
-    | TelehealthAnswered
-    | WayChosen
-    | AudioArrived
-    | TranscriptClosed
-    | TypedChanged
-    | DraftAsked
-    | ConsentReread
-    | ConsentUnread
-    | DraftClosed
-    | DraftFailed
-    | DecisionMade
-    | MaterialAsked
-    | FilingAsked
-    | NoteStored
-    | NoteNotStored
-    | UnsignedRefused
-    | HandOverConfirmed
-    | Cancelled
-    | DeadlinePassed
-)
-
-# Effects --------------------------------------------------------------------------------------------------------
-# ``starts``: it waits for its ledger entry. What stops something never waits.
-
-
-@dataclass(frozen=True, slots=True)
-class Transcribe:
-    starts: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class RereadConsent:
-    starts: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class StartDraft:
-    starts: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class OpenReview:
-    """An empty review, for the clinician to write every word."""
-
-    starts: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class StopModels:
-    starts: ClassVar[bool] = False
-
-
-@dataclass(frozen=True, slots=True)
-class WriteNote:
-    starts: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class ShowText:
-    starts: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class Purge:
-    outcome: Outcome
-    starts: ClassVar[bool] = False
-
-
-Effect = Transcribe | RereadConsent | StartDraft | OpenReview | StopModels | WriteNote | ShowText | Purge
 
 
 class NotNow(Exception):
@@ -302,6 +141,8 @@ def step(state: State, event: Event) -> Step:
             return _end(state, Outcome.EXPIRED)
         case ChartRead() | ChartFailed() | EncounterChosen() | TelehealthAnswered() | WayChosen():
             return _step_choosing(state, event)
+        case CaptureAsked() | CaptureOpened() | CaptureNotOpened() | CapturePaused() | CaptureStopped() | GraceOver():
+            return _step_capture(state, event)
         case AudioArrived() | TranscriptClosed() | TypedChanged() | DraftAsked() | MaterialAsked():
             return _step_gathering(state, event)
         case ConsentReread() | ConsentUnread():
@@ -315,10 +156,8 @@ def step(state: State, event: Event) -> Step:
 
 
 def _end(state: State, outcome: Outcome) -> Step:
-    return replace(state, phase=Phase.ENDED, outcome=outcome, asking="", transcribing=False), (
-        StopModels(),
-        Purge(outcome),
-    )
+    ended = replace(state, phase=Phase.ENDED, outcome=outcome, asking="", transcribing=False, capture="off")
+    return ended, (*_close_capture(state), StopModels(), Purge(outcome))
 
 
 def _step_choosing(
@@ -338,6 +177,7 @@ def _step_choosing(
     if isinstance(event, WayChosen):
         _require(state, Phase.CHOOSING, Phase.GATHERING)
         _require_idle(state)
+        _require_stopped(state)
     else:
         _require(state, Phase.CHOOSING)
     match event:
@@ -356,6 +196,39 @@ def _step_choosing(
             assert_never(event)
 
 
+def _step_capture(
+    state: State,
+    event: CaptureAsked | CaptureOpened | CaptureNotOpened | CapturePaused | CaptureStopped | GraceOver,
+) -> Step:
+    match event:
+        case CaptureAsked():
+            _require(state, Phase.GATHERING)
+            if state.way not in CAPTURING:
+                raise NotNow("This way of working needs no microphone.")
+            if state.asking or state.capture == "on":
+                raise NotNow("Wait until what was started is done.")
+            return replace(state, asking="capture"), (RereadConsent(),)
+        case CaptureOpened() | CaptureNotOpened():
+            if state.asking != "opening":
+                raise NotNow("The microphone was stopped meanwhile.")
+            if isinstance(event, CaptureNotOpened):
+                return replace(state, asking=""), ()
+            return replace(state, asking="", capture="on"), ()
+        case CapturePaused() | GraceOver():
+            if state.capture != "on":
+                raise NotNow("The microphone is not on.")
+            return replace(state, capture="paused"), (CloseCapture(),)
+        case CaptureStopped():
+            withdrawn = replace(state, asking="") if state.asking in ("capture", "opening") else state
+            return replace(withdrawn, capture="off"), _close_capture(state)
+        case _:
+            assert_never(event)
+
+
+def _close_capture(state: State) -> tuple[Effect, ...]:
+    return () if state.capture == "off" else (CloseCapture(),)
+
+
 def _step_gathering(
     state: State, event: AudioArrived | TranscriptClosed | TypedChanged | DraftAsked | MaterialAsked
 ) -> Step:
@@ -364,24 +237,32 @@ def _step_gathering(
         _require_idle(state)
         return _back_to_material(state), (StopModels(),)
     _require(state, Phase.GATHERING)
-    if state.asking:
+    if state.asking == "draft":
         raise NotNow("The draft is about to start.")
     match event:
         case AudioArrived():
-            if state.way is not Way.DICTATE:
-                raise NotNow("Choose dictation first.")
+            if state.way not in CAPTURING:
+                raise NotNow("Choose recording or dictation first.")
             if state.transcribing:
-                raise NotNow("The last dictation is still being transcribed.")
-            return replace(state, transcribing=True), (Transcribe(),)
+                raise NotNow("What was said before is still being transcribed.")
+            has_recorded = state.has_recorded or state.way is Way.RECORD
+            return replace(state, transcribing=True, has_recorded=has_recorded), (Transcribe(),)
         case TranscriptClosed(has_material):
-            return replace(state, transcribing=False, has_material=has_material), ()
+            if not state.transcribing:
+                raise NotNow("Nothing is being transcribed.")
+            if state.way is Way.RECORD:
+                return replace(state, transcribing=False, has_recorded=has_material), ()
+            return replace(state, transcribing=False, has_other=has_material), ()
         case TypedChanged(has_material):
-            return replace(state, has_material=has_material), ()
+            return replace(state, has_other=has_material), ()
         case DraftAsked():
+            _require_stopped(state)
+            if state.asking:
+                raise NotNow("Wait until what was started is done.")
             if state.transcribing:
-                raise NotNow("The dictation is still being transcribed.")
+                raise NotNow("What was said is still being transcribed.")
             if not state.has_material:
-                raise NotNow("There is nothing to draft from yet: dictate or type first.")
+                raise NotNow("There is nothing to draft from yet: record, dictate or type first.")
             return replace(state, asking="draft"), (RereadConsent(),)
         case _:
             assert_never(event)
@@ -395,20 +276,68 @@ def _back_to_material(state: State) -> State:
 
 
 def _step_consent(state: State, event: ConsentReread | ConsentUnread) -> Step:
-    """Consent is decided again before drafting and before filing; what is gone ends what rested on it."""
-    if not state.asking or state.way is None:
-        raise NotNow("Nothing waits for consent.")
+    """Consent is decided again before it matters, and while it does; what has ended ends what rested on it."""
+    waiting = state.asking if state.asking != "opening" else ""
     if isinstance(event, ConsentUnread):
-        return replace(state, asking=""), ()
-    asked, state = state.asking, replace(state, asking="", permitted=event.permitted)
-    assert state.way is not None
-    if not needed_consents(state.way, state.telehealth) <= event.permitted:
-        return replace(state, phase=Phase.CHOOSING, way=None, has_material=False, open_decisions=0), (StopModels(),)
-    if asked == "draft":
-        return replace(state, phase=Phase.DRAFTING), (StartDraft(),)
-    if state.unsigned_notes:
-        return replace(state, phase=Phase.FILING), (WriteNote(),)
-    return replace(state, phase=Phase.HANDING_OVER), (ShowText(),)
+        return replace(state, asking="" if waiting else state.asking), ()
+    if state.phase in (Phase.OPENING, Phase.FILING, Phase.HANDING_OVER):
+        if state.phase is Phase.OPENING:
+            raise NotNow("The chart is not read yet.")
+        return state, ()  # it was read right before
+    state = replace(state, permitted=event.permitted)
+    lost = needed_consents(state.way, state.telehealth) - event.permitted if state.way else frozenset()
+    if lost:
+        return _lose_way(state, lost)
+    closed: tuple[Effect, ...] = ()
+    if state.has_recorded and Activity.RECORDING not in event.permitted:
+        state, closed = _lose_recorded(state)
+        if state.phase is not Phase.GATHERING or not state.has_material:
+            waiting = ""  # there is no draft any more, or nothing to make one from
+    if not waiting:
+        return replace(state, asking=state.asking if state.asking == "opening" else ""), closed
+    following, effects = _go_on(replace(state, asking=""), waiting)
+    return following, (*closed, *effects)
+
+
+def _go_on(state: State, waiting: Literal["capture", "draft", "file"]) -> Step:
+    """What waited for consent begins."""
+    match waiting:
+        case "capture":
+            return replace(state, asking="opening"), (OpenCapture(),)
+        case "draft":
+            return replace(state, phase=Phase.DRAFTING), (StartDraft(),)
+        case "file" if state.unsigned_notes:
+            return replace(state, phase=Phase.FILING), (WriteNote(),)
+        case "file":
+            return replace(state, phase=Phase.HANDING_OVER), (ShowText(),)
+        case _:
+            assert_never(waiting)
+
+
+def _lose_way(state: State, lost: frozenset[Activity]) -> Step:
+    """The chosen way is no longer permitted: back to the choice; where it is recording alone, the rest stays."""
+    keeps_other = state.has_other and lost == {Activity.RECORDING}
+    following = replace(
+        state,
+        phase=Phase.CHOOSING,
+        way=None,
+        has_recorded=False,
+        has_other=keeps_other,
+        transcribing=False,
+        capture="off",
+        asking="",
+        open_decisions=0,
+    )
+    return following, (*_close_capture(state), StopModels(), Destroy(lost))
+
+
+def _lose_recorded(state: State) -> Step:
+    """The way goes on, but what was recorded before may not stay, nor a draft that may rest on it."""
+    destroy = Destroy(frozenset({Activity.RECORDING}))
+    kept = replace(state, has_recorded=False)
+    if state.way is not Way.WRITE and state.phase in (Phase.DRAFTING, Phase.REVIEWING):
+        return replace(kept, phase=Phase.GATHERING, asking="", open_decisions=0), (StopModels(), destroy)
+    return kept, (destroy,)
 
 
 def _step_draft(state: State, event: DraftClosed | DraftFailed | DecisionMade) -> Step:
@@ -458,6 +387,11 @@ def _step_filing(
 def _require(state: State, *phases: Phase) -> None:
     if state.phase not in phases:
         raise NotNow(f"That is not possible while the visit is {state.phase.value.replace('-', ' ')}.")
+
+
+def _require_stopped(state: State) -> None:
+    if state.capture != "off":
+        raise NotNow("Stop the microphone first.")
 
 
 def _require_idle(state: State) -> None:

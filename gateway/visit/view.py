@@ -3,22 +3,16 @@
 from typing import Any
 
 from gateway.capture.material import Segment
-from gateway.consent.decision import Activity, Permit, Refusal
 from gateway.ehr.chart import Chart
 from gateway.filing.document import compose_head, describe_making
 from gateway.note.evidence import CheckedStatement
 from gateway.note.formats import NoteFormat
 from gateway.note.review import Decision, Review, TakenStatement, compose_section
 from gateway.note.statement import Origin
-from gateway.visit.state import Phase, Telehealth, Way, needed_consents
+from gateway.visit.consent_view import show_consents
+from gateway.visit.events import Way
+from gateway.visit.state import Phase
 from gateway.visit.workflow import NOTHING_WRITES, Visit
-
-WAY_LABELS = {Way.DICTATE: "Dictate", Way.TYPE: "Type", Way.WRITE: "Write without AI"}
-ACTIVITY_LABELS = {
-    Activity.TELEHEALTH: "Telehealth",
-    Activity.RECORDING: "Recording the session",
-    Activity.AI_DRAFTING: "AI drafting",
-}
 
 
 def show_view(visit: Visit) -> dict[str, Any]:
@@ -40,8 +34,7 @@ def show_view(visit: Visit) -> dict[str, Any]:
         "encounter_settled": state.encounter_settled,
         "telehealth": state.telehealth.value,
         "read": [{"reference": reference, "what": what} for reference, what in (chart.read if chart else ())],
-        "consents": [_show_consent(activity, answer) for activity, answer in contents.consents.items()],
-        "ways": [_show_way(visit, way) for way in Way],
+        **show_consents(visit),
         "way": state.way.value if state.way else None,
         "format": visit.note_format.id,
         "formats": [{"id": item.id, "title": item.title} for item in tools.formats.values()],
@@ -91,51 +84,8 @@ def _show_encounter(chart: Chart | None) -> dict[str, Any] | None:
     }
 
 
-def _show_consent(activity: Activity, answer: Permit | Refusal) -> dict[str, Any]:
-    until = answer.until if isinstance(answer, Permit) else None
-    return {
-        "activity": activity.value,
-        "label": ACTIVITY_LABELS[activity],
-        "permitted": isinstance(answer, Permit),
-        "words": answer.words,
-        "grounds": [
-            {"reference": ground.reference, "effect": ground.effect, "words": ground.words} for ground in answer.grounds
-        ],
-        "until": until.isoformat() if until else None,
-    }
-
-
-def _show_way(visit: Visit, way: Way) -> dict[str, Any]:
-    needs = needed_consents(way, visit.state.telehealth)
-    return {
-        "id": way.value,
-        "label": WAY_LABELS[way],
-        "needs": sorted(need.value for need in needs),
-        "offered": visit.state.offers(way) and not (way is Way.DICTATE and visit.tools.transcriber is None),
-        "why": _explain_way(visit, way),
-    }
-
-
-def _explain_way(visit: Visit, way: Way) -> str:
-    """Why a way of working is not offered, or what it needs; one sentence."""
-    state = visit.state
-    missing = needed_consents(way, state.telehealth) - state.permitted
-    if not state.encounter_settled:
-        return "Choose the encounter first."
-    if way is not Way.WRITE and state.telehealth is Telehealth.UNKNOWN:
-        return "Say first whether this visit is telehealth."
-    if missing:
-        names = " and ".join(sorted(ACTIVITY_LABELS[activity] for activity in missing))
-        return f"Not permitted: there is no consent in force for {names}."
-    if way is Way.DICTATE and visit.tools.transcriber is None:
-        return "No speech model is installed here."
-    if way is Way.WRITE:
-        return "You write every word; no model is used."
-    return "Permitted by the patient's consent."
-
-
 def _show_drafter(visit: Visit) -> dict[str, str]:
-    info = NOTHING_WRITES if visit.state.way is Way.WRITE else visit.tools.drafter.describe(visit.note_format)
+    info = NOTHING_WRITES if visit.state.way is Way.WRITE else visit.drafter.describe(visit.note_format)
     return {"kind": info.kind, "label": info.name}
 
 

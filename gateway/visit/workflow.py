@@ -6,31 +6,25 @@ nothing by itself: what may happen is ``visit/state``'s, what is permitted is ``
 """
 
 import asyncio
-import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import replace
 from typing import TypeVar
 
 from gateway.capture.audio import decode_audio
-from gateway.capture.material import Material, Segment, gather_material
-from gateway.capture.transcriber import Transcriber
+from gateway.capture.material import Segment, Source, Speaker, gather_material
 from gateway.capture.typed import read_typed
-from gateway.consent.decision import Activity, Permit, Refusal, ask, decide_consent, read_consents
-from gateway.consent.rules import ConsentRules
-from gateway.ehr.chart import Chart, choose_encounter, read_chart, reread_consents
-from gateway.ehr.client import FhirClient
+from gateway.consent.decision import Permit
+from gateway.consent.room import describe_answers
+from gateway.ehr.chart import choose_encounter, read_chart
 from gateway.ehr.context import LaunchContext
-from gateway.ehr.site import EhrSite
-from gateway.errors import CountersignError, DraftError, EhrUnreachable, VisitError
+from gateway.errors import CountersignError, DraftError, VisitError
 from gateway.filing.document import VisitFacts
-from gateway.filing.handover import HandOverText, confirm_handover, offer_text
+from gateway.filing.handover import confirm_handover, offer_text
 from gateway.filing.writer import FiledNote, NotFiled, UnsignedRefusal, file_note
 from gateway.note.checking import DraftChecker
 from gateway.note.drafter import Drafter
-from gateway.note.evidence import CheckedStatement
 from gateway.note.formats import NoteFormat
 from gateway.note.review import (
     ApprovedNote,
@@ -43,131 +37,99 @@ from gateway.note.review import (
     open_review,
     take_statement,
 )
-from gateway.note.risk import RiskRules
 from gateway.note.statement import DrafterInfo, Statement, finish_draft
+from gateway.visit import events
 from gateway.visit import state as machine
-from gateway.visit.door import Door, EndReport
-from gateway.visit.faults import locate_fault
-from gateway.visit.state import Effect, Event, Outcome, Phase, State, Telehealth, Way
+from gateway.visit.consenting import ConsentDesk
+from gateway.visit.contents import Contents
+from gateway.visit.door import EndReport
+from gateway.visit.events import Effect, Event, Outcome, Telehealth, Way
+from gateway.visit.permissions import list_permitted
+from gateway.visit.stage import Stage, Tools
+from gateway.visit.state import Phase, State
 
-log = logging.getLogger("countersign.visit")
-FAULT = "Something went wrong in Countersign, so this was not done. Nothing is lost; try again, or cancel the visit."
 Item = TypeVar("Item")
 NOTHING_WRITES = DrafterInfo("none", "Written by the clinician, without AI")
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """Everything a visit is given from outside."""
-
-    site: EhrSite
-    consent_rules: ConsentRules
-    risk_rules: RiskRules
-    formats: Mapping[str, NoteFormat]
-    fhir: FhirClient
-    door: Door
-    drafter: Drafter
-    transcriber: Transcriber | None
-    now: Callable[[], datetime]
-    new_id: Callable[[], str]
-    leave: Callable[[], None]  # ends the process, soon
-
-
-@dataclass(slots=True)
-class Working:
-    """What is going on right now, for the page. ``done`` runs from 0 to 1."""
-
-    what: str
-    words: str
-    done: float = 0.0
-
-
-@dataclass(slots=True)
-class Contents:
-    """The patient's data, all in one place, so that ending a visit drops one object."""
-
-    chart: Chart | None = None
-    consents: Mapping[Activity, Permit | Refusal] = field(default_factory=dict)
-    dictated: list[Segment] = field(default_factory=list)
-    typed: str = ""
-    observations: str = ""
-    audio: bytes = b""
-    progress: list[CheckedStatement] = field(default_factory=list)
-    review: Review | None = None
-    handover: HandOverText | None = None
-
-
-class Visit:
+class Visit(Stage):
     """One visit. Every public coroutine is one thing the clinician does; it returns when the visit has taken it in."""
 
     def __init__(self, tools: Tools, initial: State | None = None) -> None:
-        self.tools = tools
-        self.state = initial or State(unsigned_notes=tools.site.note.unsigned == "yes")
-        self.contents = Contents()
+        super().__init__(tools, initial)
+        self.consent = ConsentDesk(self)
         self.note_format = next(iter(tools.formats.values()))
-        self.started_at = tools.now()
-        self.version = 0
-        self.working: Working | None = None
-        self.problem: CountersignError | None = None
         self.document: str | None = None
         self._identifier = f"urn:uuid:{tools.new_id()}"  # one for the visit: a second try is the same note
-        self._changed = asyncio.Condition()
         self._cancel = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         # One thread for the models: llama.cpp's and OpenMP's own threads belong to the thread that calls them.
         self._models = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models")
-
-    @property
-    def ended(self) -> bool:
-        return self.state.phase is Phase.ENDED
 
     # What the clinician and the front do ---------------------------------------------------------------------
 
     def open(self, context: LaunchContext) -> None:
         """Take over a launch and begin to read the chart."""
-        if self.contents.chart is not None or self._tasks:
+        if self.contents.chart is not None or self.is_busy:
             raise VisitError("visit.opened", "This visit is already open.")
         self._loop = asyncio.get_running_loop()
-        self._spawn(self._read_chart(context))
+        self.spawn(self._read_chart(context))
 
     async def choose_encounter(self, encounter_id: str | None) -> None:
-        chart = self._require_chart()
+        """The visit's encounter, and with it who else takes part."""
+        chart = self.require_chart()
         chosen = choose_encounter(chart, encounter_id, self.tools.site)
-        await self._apply(
-            machine.EncounterChosen(Telehealth(chosen.telehealth)),
-            before=lambda: setattr(self.contents, "chart", chosen),
-        )
+
+        def take() -> None:
+            self.contents.chart = chosen
+            self.consent.meet_people(chosen)
+
+        await self.apply(events.EncounterChosen(Telehealth(chosen.telehealth)), before=take)
+        await self.consent.decide_again()
 
     async def answer_telehealth(self, remote: bool) -> None:
-        await self._apply(machine.TelehealthAnswered(remote))
+        await self.apply(events.TelehealthAnswered(remote))
 
     async def choose_way(self, way: Way, format_id: str) -> None:
         chosen = self._find_format(format_id)
-        await self._apply(machine.WayChosen(way), before=lambda: self._use_format(chosen))
+        if way in machine.CAPTURING:
+            self._require_speech()
+        if self.consent.any_expired():
+            await self.consent.decide_again()
 
-    async def take_dictation(self, audio: bytes) -> None:
-        """WAV or FLAC bytes. Raises CaptureError where no speech model is installed."""
-        if self.tools.transcriber is None:
-            raise DraftError("speech.missing", "No speech model is installed here, so type your notes instead.")
-        await self._apply(machine.AudioArrived(), before=lambda: self._hold_audio(audio))
+        def take() -> None:
+            self.note_format = chosen
+            self.consent.taken_back = None
+
+        await self.apply(events.WayChosen(way), before=take)
+
+    async def ask_capture(self) -> None:
+        """Raises DraftError where no speech model is installed."""
+        self._require_speech()
+        await self.consent.ask_capture()
+
+    async def take_audio(self, audio: bytes) -> None:
+        """WAV or FLAC bytes, of the session or of a dictation. Raises DraftError where no speech model is installed."""
+        self._require_speech()
+        await self.apply(events.AudioArrived(), before=lambda: self._hold_audio(audio))
 
     async def set_typed(self, text: str, observations: str) -> None:
         read_typed(text, observations)  # refuses before anything changes
-        kept = self.contents.typed, self.contents.observations
-        self.contents.typed, self.contents.observations = text, observations
+        contents = self.contents
+        kept = contents.typed, contents.observations
+        contents.typed, contents.observations = text, observations
         try:
-            await self._apply(machine.TypedChanged(self._has_material()))
+            await self.apply(events.TypedChanged(contents.has_other))
         except VisitError:
-            self.contents.typed, self.contents.observations = kept
+            contents.typed, contents.observations = kept
             raise
 
     async def ask_draft(self, format_id: str) -> None:
         chosen = self._find_format(format_id)
-        await self._apply(machine.DraftAsked(), before=lambda: self._use_format(chosen))
+        await self.apply(events.DraftAsked(), before=lambda: setattr(self, "note_format", chosen))
 
     async def ask_material(self) -> None:
-        await self._apply(machine.MaterialAsked(), before=self._drop_draft)
+        await self.apply(events.MaterialAsked(), before=lambda: self.contents.drop_draft())
 
     async def decide_section(self, section: str, decision: Decision, text: str) -> None:
         await self._decide(lambda review: decide_section(review, section, decision, text))
@@ -184,190 +146,123 @@ class Visit:
             raise VisitError("visit.stale", "The note has changed since this page showed it. Look again, then file.")
         if self.state.phase is Phase.REVIEWING and not self.state.open_decisions:
             self._approve(attested)  # refuses an empty note before anything is asked of the record
-        await self._apply(machine.FilingAsked(attested))
+        await self.apply(events.FilingAsked(attested))
 
     async def confirm_handover(self) -> None:
-        chart, text = self._require_chart(), self.contents.handover
+        chart, text = self.require_chart(), self.contents.handover
         if text is not None:
             confirm_handover(text, chart.context.practitioner, self.tools.now())
-        await self._apply(machine.HandOverConfirmed())
+        await self.apply(events.HandOverConfirmed())
 
     async def cancel(self) -> None:
-        await self._apply(machine.Cancelled())
+        await self.apply(events.Cancelled())
 
     async def expire(self) -> None:
-        await self._apply(machine.DeadlinePassed())
+        await self.apply(events.DeadlinePassed())
 
-    async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
-        """Wait until the version differs from ``seen``, or the time is over; returns the version."""
-        try:
-            async with asyncio.timeout(timeout_seconds), self._changed:
-                await self._changed.wait_for(lambda: self.version != seen)
-        except TimeoutError:
-            pass
-        return self.version
+    # Running effects ---------------------------------------------------------------------
 
-    # Applying events and running effects ---------------------------------------------------------------------
-
-    async def _apply(
-        self, event: Event, before: Callable[[], None] | None = None, problem: CountersignError | None = None
-    ) -> None:
-        try:
-            following, effects = machine.step(self.state, event)
-        except machine.NotNow as no:
-            raise VisitError("visit.not-now", str(no)) from no
-        if before is not None:
-            before()
-        self.state, self.problem = following, problem
-        await self._touch()
-        for effect in effects:
-            await self._run(effect)
-
-    async def _run(self, effect: Effect) -> None:
+    async def run(self, effect: Effect) -> None:
         match effect:
-            case machine.StopModels():
+            case events.StopModels():
                 self._stop_models()
-            case machine.Purge(outcome):
+            case events.CloseCapture():
+                self.consent.close_watch()
+            case events.Destroy(lost):
+                await self.consent.destroy(lost)
+            case events.Purge(outcome):
                 await self._end(outcome)
-            case machine.Transcribe():
-                self._begin(self._transcribe(), "transcribing", "Transcribing your dictation")
-            case machine.RereadConsent():
-                self._begin(self._reread_consent(), "consent", "Reading the patient's consents again")
-            case machine.StartDraft():
+            case events.Transcribe():
+                words = "Transcribing the session" if self.state.way is Way.RECORD else "Transcribing your dictation"
+                self.begin(self._transcribe(), "transcribing", words)
+            case events.RereadConsent():
+                self.begin(self.consent.reread(), "consent", "Reading the patient's consents again")
+            case events.OpenCapture():
+                self.begin(self.consent.open_capture(), "consent", "Opening the microphone")
+            case events.StartDraft():
                 words = "Writing the draft and looking for the words it rests on"
-                self._begin(self._draft(), "drafting", words)
-            case machine.OpenReview():
-                self._begin(self._open_empty_review(), "opening", "Opening an empty note")
-            case machine.WriteNote():
-                self._begin(self._write_note(), "filing", "Filing the note and reading it back")
-            case machine.ShowText():
-                self._begin(self._show_text(), "handing-over", "Preparing the text for the EHR's own editor")
-
-    def _begin(self, work: Coroutine[None, None, None], what: str, words: str) -> None:
-        self.working = Working(what, words)
-        self._spawn(work)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _touch(self) -> None:
-        async with self._changed:
-            self.version += 1
-            self._changed.notify_all()
-
-    async def _attempt(self, work: Callable[[], Awaitable[Event]], failed: Event) -> None:
-        """Run one piece of work that ends in an event; where it fails, the clinician is told why, and ``failed`` is."""
-        problem: CountersignError | None = None
-        try:
-            event = await work()
-        except CountersignError as error:
-            event, problem = failed, error
-        except Exception as error:  # noqa: BLE001 - the visit goes on, and says so; the text may be the patient's
-            log.error("visit.work.failed error=%s at=%s", type(error).__name__, locate_fault(error.__traceback__))
-            event, problem = failed, VisitError("visit.fault", FAULT, type(error).__name__)
-        self.working = None
-        if not self.ended:
-            await self._apply(event, problem=problem)
-
-    # Chart and consent ----------------------------------------------------------------------------------------
+                self.begin(self._draft(), "drafting", words)
+            case events.OpenReview():
+                self.begin(self._open_empty_review(), "opening", "Opening an empty note")
+            case events.WriteNote():
+                self.begin(self._write_note(), "filing", "Filing the note and reading it back")
+            case events.ShowText():
+                self.begin(self._show_text(), "handing-over", "Preparing the text for the EHR's own editor")
 
     async def _read_chart(self, context: LaunchContext) -> None:
         async def read() -> Event:
-            chart = await read_chart(self.tools.fhir, context, self.tools.site, self.tools.now())
-            self.contents.chart = chart
-            permitted = await self._decide_consents(chart)
-            return machine.ChartRead(permitted, Telehealth(chart.telehealth), chart.encounter is not None)
+            tools = self.tools
+            chart = await read_chart(tools.fhir, context, tools.site, tools.now())
+            await self.consent.take_chart(chart)
+            permitted = list_permitted(self.contents.consents)
+            return events.ChartRead(permitted, Telehealth(chart.telehealth), chart.encounter is not None)
 
-        await self._attempt(read, machine.ChartFailed())
-
-    async def _decide_consents(self, chart: Chart) -> frozenset[Activity]:
-        now, rules = self.tools.now(), self.tools.consent_rules
-        readings = read_consents(chart.consents, rules)
-        answers = {
-            activity: decide_consent(
-                readings, chart.consent_problems, ask(activity, chart, self.tools.site, rules, now), rules
-            )
-            for activity in Activity
-        }
-        self.contents.consents = answers
-        for activity, answer in answers.items():
-            await self.tools.door.log(
-                "visit:consent:decide",
-                "permit" if isinstance(answer, Permit) else f"refusal.{answer.code}",
-                {"activity": activity.value, "grounds": len(answer.grounds), "rules": rules.id},
-            )
-        return frozenset(activity for activity, answer in answers.items() if isinstance(answer, Permit))
-
-    async def _reread_consent(self) -> None:
-        async def reread() -> Event:
-            before = self._require_chart()
-            chart = await reread_consents(self.tools.fhir, before, self.tools.now())
-            if set(chart.consent_problems) - set(before.consent_problems):
-                raise EhrUnreachable(
-                    "consent.unread",
-                    "The patient's consents could not be read again, so nothing was started. Try again in a moment.",
-                )
-            self.contents.chart = chart
-            return machine.ConsentReread(await self._decide_consents(chart))
-
-        await self._attempt(reread, machine.ConsentUnread())
-        if self.state.phase is Phase.CHOOSING:
-            self._drop_material()
+        await self.attempt(read, events.ChartFailed())
 
     # Material and draft ---------------------------------------------------------------------------------------
 
     async def _transcribe(self) -> None:
+        recorded = self.state.way is Way.RECORD
+
+        def closed() -> Event:
+            contents = self.contents
+            return events.TranscriptClosed(contents.has_recorded if recorded else contents.has_other)
+
         async def transcribe() -> Event:
-            await self.tools.door.log("visit:dictation:transcribe")
-            self._cancel.clear()
+            await self.tools.door.log("visit:audio:transcribe", "session" if recorded else "dictation")
+            cancel = self._begin_models()
             transcriber, audio, self.contents.audio = self.tools.transcriber, self.contents.audio, b""
             assert transcriber is not None
             samples = await self._on_models(lambda: decode_audio(audio))
             found: list[Segment] = []
-            pieces = transcriber.transcribe(samples, self._cancel, self._show_progress)
+            pieces = transcriber.transcribe(samples, cancel, self._show_progress)
             async for segment in self._iterate(pieces):
                 found.append(segment)
-            self.contents.dictated.extend(found)
-            await self.tools.door.log("visit:dictation:transcribed", "", {"segments": len(found)})
-            return machine.TranscriptClosed(self._has_material())
+            if cancel.is_set():
+                raise DraftError("speech.cancelled", "The transcription was stopped.")
+            if recorded:  # one microphone: who spoke is not known
+                found = [replace(one, source=Source.SESSION, speaker=Speaker.UNKNOWN) for one in found]
+            self.contents.heard.extend(found)
+            await self.tools.door.log("visit:audio:transcribed", "", {"segments": len(found)})
+            return closed()
 
-        await self._attempt(transcribe, machine.TranscriptClosed(self._has_material()))
+        await self.attempt(transcribe, closed())
 
     def _show_progress(self, done: float) -> None:
         """Called from the models' thread; the page is told at most every twentieth of the way."""
         working = self.working
         if working is not None and self._loop is not None and done - working.done >= 0.05:
             working.done = done
-            asyncio.run_coroutine_threadsafe(self._touch(), self._loop)
+            asyncio.run_coroutine_threadsafe(self.tell_change(), self._loop)
 
     async def _draft(self) -> None:
         async def draft() -> Event:
             tools, contents, note_format = self.tools, self.contents, self.note_format
             await tools.door.log("visit:draft:start", "", {"format": note_format.id})
-            self._cancel.clear()
-            info = tools.drafter.describe(note_format)
-            material = self._gather()
+            cancel, drafter = self._begin_models(), self.drafter
+            info = drafter.describe(note_format)
+            material = contents.gather()
             checker = DraftChecker(material, note_format, tools.risk_rules)
             contents.progress, contents.review = list(checker.quotes()), None
-            await self._touch()
+            await self.tell_change()
             written: list[Statement] = []
-            async for statement in self._iterate(tools.drafter.write(material, note_format, self._cancel)):
+            async for statement in self._iterate(drafter.write(material, note_format, cancel)):
+                if cancel.is_set():
+                    break
                 written.append(statement)
                 checked = checker.check(statement)
                 if checked is not None:
                     contents.progress.append(checked)
-                    await self._touch()
-            if self._cancel.is_set():
+                    await self.tell_change()
+            if cancel.is_set():
                 raise DraftError("draft.cancelled", "The draft was stopped.")
             finished = checker.finish(finish_draft(note_format.id, tuple(written), info))
             contents.review = open_review(finished, note_format)
             counts = {"shown": len(finished.shown), "withheld": len(finished.withheld)}
             await tools.door.log("visit:draft:finish", info.kind, counts)
-            return machine.DraftClosed(contents.review.open_decisions)
+            return events.DraftClosed(contents.review.open_decisions)
 
-        await self._attempt(draft, machine.DraftFailed())
+        await self.attempt(draft, events.DraftFailed())
 
     async def _open_empty_review(self) -> None:
         """Write without AI: the same review and filing, with no model and no material."""
@@ -377,35 +272,41 @@ class Visit:
             empty = DraftChecker(gather_material(()), self.note_format, self.tools.risk_rules)
             draft = empty.finish(finish_draft(self.note_format.id, (), NOTHING_WRITES))
             self.contents.review = open_review(draft, self.note_format)
-            return machine.DecisionMade(self.contents.review.open_decisions)
+            return events.DecisionMade(self.contents.review.open_decisions)
 
-        await self._attempt(open_empty, machine.MaterialAsked())
+        await self.attempt(open_empty, events.MaterialAsked())
 
     async def _decide(self, decide: Callable[[Review], Review]) -> None:
         review = self.contents.review
         if review is None or self.state.phase is not Phase.REVIEWING:
             raise VisitError("visit.not-now", "There is no draft to review right now.")
         following = decide(review)
-        await self._apply(
-            machine.DecisionMade(following.open_decisions), before=lambda: setattr(self.contents, "review", following)
+        await self.apply(
+            events.DecisionMade(following.open_decisions), before=lambda: setattr(self.contents, "review", following)
         )
 
     # Filing ---------------------------------------------------------------------------------------------------
 
     def facts(self) -> VisitFacts:
         """What the note's head and its making rest on besides the chart."""
-        sources = (("dictation", self.contents.dictated), ("typed notes", self.contents.typed.strip()))
-        permits = tuple(answer for answer in self.contents.consents.values() if isinstance(answer, Permit))
+        contents = self.contents
+        sources = (
+            ("recording of the session", contents.has_recorded),
+            ("dictation", any(one.source is Source.DICTATION for one in contents.heard)),
+            ("typed notes", contents.typed.strip()),
+        )
+        permits = tuple(answer for answer in contents.own.values() if isinstance(answer, Permit))
         needed = machine.needed_consents(self.state.way or Way.WRITE, self.state.telehealth)
         return VisitFacts(
             started_at=self.started_at,
             telehealth=self.state.telehealth.value,
             sources=tuple(name for name, content in sources if content) if self.state.way is not Way.WRITE else (),
             permits=tuple(permit for permit in permits if permit.activity in needed),
+            others=describe_answers(contents.people),
         )
 
     def _approve(self, attested: bool) -> ApprovedNote:
-        review, chart = self.contents.review, self._require_chart()
+        review, chart = self.contents.review, self.require_chart()
         if review is None:
             raise VisitError("visit.not-now", "There is no draft to review right now.")
         return approve_note(review, attested, chart.context.practitioner, self.tools.now())
@@ -415,21 +316,21 @@ class Visit:
             await self.tools.door.log("visit:note:file")
             note, tools = self._approve(attested=True), self.tools
             result = await file_note(
-                tools.fhir, note, self._require_chart(), self.facts(), tools.site, self._identifier, tools.now
+                tools.fhir, note, self.require_chart(), self.facts(), tools.site, self._identifier, tools.now
             )
             match result:
                 case FiledNote():
                     self.document = result.reference
                     await tools.door.owe("visit:note:filed", result.read_back)
-                    return machine.NoteStored()
+                    return events.NoteStored()
                 case UnsignedRefusal():
                     await tools.door.owe("visit:note:refused", "unsigned-notes")
-                    return machine.UnsignedRefused()
+                    return events.UnsignedRefused()
                 case NotFiled():
                     await tools.door.owe("visit:note:not-filed", result.error.code)
                     raise result.error
 
-        await self._attempt(write, machine.NoteNotStored())
+        await self.attempt(write, events.NoteNotStored())
 
     async def _show_text(self) -> None:
         try:
@@ -438,78 +339,58 @@ class Visit:
             self.problem = error
         else:
             self.contents.handover = offer_text(
-                self._approve(attested=True), self._require_chart(), self.facts(), self.tools.site.note
+                self._approve(attested=True), self.require_chart(), self.facts(), self.tools.site.note
             )
         self.working = None
-        await self._touch()
+        await self.tell_change()
 
     # The end --------------------------------------------------------------------------------------------------
 
+    def _begin_models(self) -> threading.Event:
+        """What stops this piece of work, and no later one."""
+        self._cancel = threading.Event()
+        return self._cancel
+
     def _stop_models(self) -> None:
+        self.run_number += 1
         self._cancel.set()
         self.working = None
 
     async def _end(self, outcome: Outcome) -> None:
         """Destroy first, then tell; nothing here waits for the EHR, the disk or the ledger."""
-        destroyed = self._list_contents()
+        destroyed = self.contents.list_kinds()
         self.contents = Contents()
-        await self._touch()
+        await self.tell_change()
         problem = (self.problem.code, self.problem.public) if self.problem else None
         await self.tools.door.report_end(EndReport(outcome, self.document, destroyed, problem))
-        for model in (self.tools.drafter, self.tools.transcriber):
+        for model in (self.tools.drafter, self.tools.tidier, self.tools.transcriber):
             if model is not None:
                 self._models.submit(model.close)
         self._models.shutdown(wait=False)
         self.tools.leave()
 
-    def _list_contents(self) -> tuple[str, ...]:
-        contents = self.contents
-        kinds = (
-            ("chart and consents", contents.chart),
-            ("dictated audio", contents.audio),
-            ("transcript", contents.dictated),
-            ("typed notes", contents.typed or contents.observations),
-            ("draft and its review", contents.review or contents.progress),
-            ("text for hand-over", contents.handover),
-        )
-        return tuple(name for name, held in kinds if held)
-
     # Small parts ----------------------------------------------------------------------------------------------
-
-    def _require_chart(self) -> Chart:
-        if self.contents.chart is None:
-            raise VisitError("visit.no-chart", "The chart is not read yet.")
-        return self.contents.chart
 
     def _find_format(self, format_id: str) -> NoteFormat:
         if format_id not in self.tools.formats:
             raise VisitError("visit.format", "There is no such note format here. Reload the page.")
         return self.tools.formats[format_id]
 
-    def _use_format(self, chosen: NoteFormat) -> None:
-        self.note_format = chosen
-
     def _hold_audio(self, audio: bytes) -> None:
         self.contents.audio = audio
 
     def segments(self) -> tuple[Segment, ...]:
         """Everything gathered so far, numbered as the draft will see it."""
-        return self._gather().segments
+        return self.contents.gather().segments
 
-    def _gather(self) -> Material:
-        contents = self.contents
-        return gather_material([*contents.dictated, *read_typed(contents.typed, contents.observations)])
+    @property
+    def drafter(self) -> Drafter:
+        """What writes in this way of working."""
+        return self.tools.tidier if self.state.way is Way.TIDY else self.tools.drafter
 
-    def _has_material(self) -> bool:
-        return bool(self.segments())
-
-    def _drop_draft(self) -> None:
-        self.contents.progress, self.contents.review = [], None
-
-    def _drop_material(self) -> None:
-        """Consent is gone, or no material is wanted: what rested on it goes too."""
-        self._drop_draft()
-        self.contents.dictated, self.contents.typed, self.contents.observations = [], "", ""
+    def _require_speech(self) -> None:
+        if self.tools.transcriber is None:
+            raise DraftError("speech.missing", "No speech model is installed here, so type your notes instead.")
 
     async def _on_models(self, work: Callable[[], Item]) -> Item:
         return await asyncio.get_running_loop().run_in_executor(self._models, work)

@@ -16,10 +16,11 @@ import pytest
 from starlette.applications import Starlette
 
 from gateway.capture.scripted import ScriptedTranscriber
-from gateway.consent.rules import read_rules
+from gateway.consent.rules import ConsentRules, read_rules
+from gateway.consent.wording import read_wordings
 from gateway.ehr.client import FhirClient
 from gateway.ehr.context import LaunchContext, admit_launch
-from gateway.ehr.site import Client, EhrSite, Note
+from gateway.ehr.site import Client, Consents, EhrSite, Note
 from gateway.errors import LedgerError
 from gateway.note.drafter import Drafter
 from gateway.note.formats import read_formats
@@ -34,13 +35,15 @@ from gateway.sandbox.seed.planting import plant_seed
 from gateway.sandbox.seed.resources import build_seed
 from gateway.visit.api import create_visit_app
 from gateway.visit.door import EndReport
-from gateway.visit.workflow import Tools, Visit
+from gateway.visit.stage import Tools
+from gateway.visit.workflow import Visit
 from tests.flow.steps import VisitSteps
 
 CONFIG = Path(__file__).parents[2] / "config"
 EHR = "http://127.0.0.1:9000/fhir"
 FORMATS = read_formats(CONFIG / "formats")
 RULES = read_rules(CONFIG / "consent")["default"]
+WORDINGS = read_wordings(CONFIG / "consent")
 RISK = read_risk_rules(CONFIG / "risk")
 
 
@@ -64,7 +67,13 @@ class RecordingDoor:
             raise LedgerError("ledger.unwritten", "The log can't be written, so nothing was started.")
         self.entries.append((event, outcome))
 
-    async def owe(self, event: str, outcome: str = "", counts: Mapping[str, int | str] | None = None) -> None:
+    async def owe(
+        self,
+        event: str,
+        outcome: str = "",
+        counts: Mapping[str, int | str] | None = None,
+        resources: Sequence[str] = (),
+    ) -> None:
         self.owed.append((event, outcome))
 
     async def report_end(self, report: EndReport) -> None:
@@ -105,22 +114,27 @@ class Practice:
         note: Note = Note(),  # noqa: B008 - frozen
         door: RecordingDoor | None = None,
         without_encounter: str = "offer",
+        rules: ConsentRules = RULES,
+        consent: Consents = Consents(),  # noqa: B008 - frozen
+        scopes: tuple[str, ...] = ("patient/Patient.r",),
     ) -> OpenVisit:
         """Launch a visit and wait until the chart is read."""
         client = Client(id="countersign")
-        site = EhrSite(id="sandbox", name="Sandbox EHR", issuer=EHR, client=client, note=note)
+        site = EhrSite(id="sandbox", name="Sandbox EHR", issuer=EHR, client=client, note=note, consent=consent)
         launch = site.launch.model_copy(update={"without_encounter": without_encounter})
         site = site.model_copy(update={"launch": launch})
         left: list[bool] = []
         kept_door = door or RecordingDoor()
         tools = Tools(
             site=site,
-            consent_rules=RULES,
+            consent_rules=rules,
+            wordings=WORDINGS,
             risk_rules=RISK,
             formats=FORMATS,
             fhir=FhirClient(self.http, "/fhir", ehr_base=EHR, timeout_seconds=2.0),
             door=kept_door,
             drafter=drafter or OutlineDrafter(read_prompts()),
+            tidier=OutlineDrafter(read_prompts()),
             transcriber=transcriber,
             now=lambda: datetime.now(UTC),
             new_id=lambda: str(uuid.uuid4()),
@@ -129,7 +143,7 @@ class Practice:
         visit = Visit(tools)
         http = httpx.AsyncClient(transport=httpx.ASGITransport(create_visit_app(visit)), base_url="http://visit")
         self.opened.append(http)
-        context = make_launch(patient, f"{patient}-{encounter}" if encounter else None)
+        context = make_launch(patient, f"{patient}-{encounter}" if encounter else None, scopes)
         assert (await http.post("/internal/open", json=context.to_message())).status_code == 202
         opened = OpenVisit(http=http, visit=visit, door=kept_door, record=self.record, left=left)
         await opened.settle()
@@ -139,7 +153,7 @@ class Practice:
         self.plan.arm(fault)
 
 
-def make_launch(patient: str, encounter: str | None) -> LaunchContext:
+def make_launch(patient: str, encounter: str | None, scopes: tuple[str, ...]) -> LaunchContext:
     return admit_launch(
         {
             "site_id": "sandbox",
@@ -147,7 +161,7 @@ def make_launch(patient: str, encounter: str | None) -> LaunchContext:
             "encounter_id": encounter,
             "practitioner": "Practitioner/mara-ellison",
             "subject": "mara",
-            "scopes": ["patient/Patient.r"],
+            "scopes": list(scopes),
             "need_patient_banner": True,
             "intent": "",
         }

@@ -8,7 +8,7 @@ from gateway.visit.confinement import list_code
 
 def share(speech: InstalledModel | None) -> Shared:
     nothing: dict[str, object] = {}
-    return Shared(nothing, nothing, None, nothing, None, None, speech)
+    return Shared(nothing, nothing, nothing, None, nothing, None, None, speech)
 
 
 def test_a_visit_may_read_the_speech_model_and_what_its_links_lead_to_and_no_folder_around_them(tmp_path: Path) -> None:

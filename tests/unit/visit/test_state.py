@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from gateway.consent.decision import Activity
+from gateway.visit import events
 from gateway.visit import state as machine
-from gateway.visit.state import NotNow, Outcome, Phase, Purge, ShowText, State, Telehealth, Way, WriteNote, step
+from gateway.visit.events import Outcome, Purge, ShowText, Telehealth, Way, WriteNote
+from gateway.visit.state import NotNow, Phase, State, step
 
-TRACES = json.loads((Path(__file__).parents[2] / "truth" / "state_machine.json").read_text())["traces"]
+TRUTH = Path(__file__).parents[2] / "truth"
+TRACES = json.loads((TRUTH / "state_machine.json").read_text())["traces"]
+CAPTURES = json.loads((TRUTH / "capture.json").read_text())["traces"]
 # Two traces read an event's name otherwise than the machine means it; the rules they were written from leave it open.
 OTHER_READINGS = {
     "filed-dictate": "AudioArrived is a whole dictation, taken one at a time, not a piece of one",
@@ -20,39 +24,45 @@ ALL = frozenset(Activity)
 AI = frozenset({Activity.AI_DRAFTING})
 PERMITTED = (frozenset(), AI, frozenset({Activity.TELEHEALTH}), AI | {Activity.TELEHEALTH})
 
-EVENTS: tuple[machine.Event, ...] = (
+EVENTS: tuple[events.Event, ...] = (
     *(
-        machine.ChartRead(permitted, telehealth, settled)
+        events.ChartRead(permitted, telehealth, settled)
         for permitted in PERMITTED
         for telehealth in Telehealth
         for settled in (True, False)
     ),
-    machine.ChartFailed(),
-    machine.EncounterChosen(),
-    machine.TelehealthAnswered(True),
-    machine.TelehealthAnswered(False),
-    *(machine.WayChosen(way) for way in Way),
-    machine.AudioArrived(),
-    *(machine.TranscriptClosed(found) for found in (True, False)),
-    *(machine.TypedChanged(found) for found in (True, False)),
-    machine.DraftAsked(),
-    *(machine.ConsentReread(permitted) for permitted in PERMITTED),
-    machine.ConsentUnread(),
-    *(machine.DraftClosed(count) for count in (0, 1)),
-    machine.DraftFailed(),
-    *(machine.DecisionMade(count) for count in (0, 1)),
-    machine.MaterialAsked(),
-    *(machine.FilingAsked(attested) for attested in (True, False)),
-    machine.NoteStored(),
-    machine.NoteNotStored(),
-    machine.UnsignedRefused(),
-    machine.HandOverConfirmed(),
-    machine.Cancelled(),
-    machine.DeadlinePassed(),
+    events.ChartFailed(),
+    events.EncounterChosen(),
+    events.TelehealthAnswered(True),
+    events.TelehealthAnswered(False),
+    *(events.WayChosen(way) for way in Way),
+    events.CaptureAsked(),
+    events.CaptureOpened(),
+    events.CaptureNotOpened(),
+    events.CapturePaused(),
+    events.CaptureStopped(),
+    events.GraceOver(),
+    events.AudioArrived(),
+    *(events.TranscriptClosed(found) for found in (True, False)),
+    *(events.TypedChanged(found) for found in (True, False)),
+    events.DraftAsked(),
+    *(events.ConsentReread(permitted) for permitted in PERMITTED),
+    events.ConsentUnread(),
+    *(events.DraftClosed(count) for count in (0, 1)),
+    events.DraftFailed(),
+    *(events.DecisionMade(count) for count in (0, 1)),
+    events.MaterialAsked(),
+    *(events.FilingAsked(attested) for attested in (True, False)),
+    events.NoteStored(),
+    events.NoteNotStored(),
+    events.UnsignedRefused(),
+    events.HandOverConfirmed(),
+    events.Cancelled(),
+    events.DeadlinePassed(),
 )
 
 
-def search() -> list[tuple[State, machine.Event, State, tuple[machine.Effect, ...]]]:
+def search() -> list[tuple[State, events.Event, State, tuple[events.Effect, ...]]]:
     """Every transition of every state that can be reached from either start."""
     frontier = [State(), State(unsigned_notes=False)]
     seen = set(frontier)
@@ -83,10 +93,10 @@ def test_a_note_leaves_only_after_consent_review_and_attestation() -> None:
     leaving = [item for item in TRANSITIONS if any(isinstance(effect, WriteNote | ShowText) for effect in item[3])]
     assert leaving
     for before, event, after, _ in leaving:
-        if isinstance(event, machine.UnsignedRefused):
+        if isinstance(event, events.UnsignedRefused):
             assert before.phase is Phase.FILING
             continue
-        assert isinstance(event, machine.ConsentReread)
+        assert isinstance(event, events.ConsentReread)
         assert before.asking == "file"
         assert before.open_decisions == 0
         assert before.encounter_settled
@@ -98,7 +108,7 @@ def test_a_note_leaves_only_after_consent_review_and_attestation() -> None:
 def test_filing_is_asked_of_the_record_only_with_the_attestation() -> None:
     asked = [item for item in TRANSITIONS if item[2].asking == "file" and item[0].asking != "file"]
     assert asked
-    assert all(event == machine.FilingAsked(attested=True) for _, event, _, _ in asked)
+    assert all(event == events.FilingAsked(attested=True) for _, event, _, _ in asked)
 
 
 def test_every_end_purges_exactly_once_and_nothing_follows() -> None:
@@ -110,8 +120,8 @@ def test_every_end_purges_exactly_once_and_nothing_follows() -> None:
             assert purges[0].outcome is after.outcome
 
 
-@pytest.mark.parametrize("event", [machine.Cancelled(), machine.DeadlinePassed()])
-def test_stopping_works_from_every_state(event: machine.Event) -> None:
+@pytest.mark.parametrize("event", [events.Cancelled(), events.DeadlinePassed()])
+def test_stopping_works_from_every_state(event: events.Event) -> None:
     for _, _, state, _ in TRANSITIONS:
         if state.phase is not Phase.ENDED:
             assert step(state, event)[0].phase is Phase.ENDED
@@ -119,8 +129,8 @@ def test_stopping_works_from_every_state(event: machine.Event) -> None:
 
 def test_no_draft_starts_without_the_consents_its_way_needs() -> None:
     for before, event, _, effects in TRANSITIONS:
-        if machine.StartDraft() in effects:
-            assert isinstance(event, machine.ConsentReread)
+        if events.StartDraft() in effects:
+            assert isinstance(event, events.ConsentReread)
             assert before.way is not None
             assert machine.needed_consents(before.way, before.telehealth) <= event.permitted
 
@@ -133,13 +143,13 @@ def test_telehealth_that_is_unknown_permits_no_model() -> None:
 
 
 def test_a_record_that_does_not_answer_loses_nothing() -> None:
-    state = State(phase=Phase.GATHERING, way=Way.TYPE, has_material=True, asking="draft", telehealth=Telehealth.NO)
-    following, effects = step(state, machine.ConsentUnread())
+    state = State(phase=Phase.GATHERING, way=Way.TYPE, has_other=True, asking="draft", telehealth=Telehealth.NO)
+    following, effects = step(state, events.ConsentUnread())
     assert following == replace(state, asking="")
     assert effects == ()
 
 
-def build_event(name: str, fields: dict[str, object]) -> machine.Event:
+def build_event(name: str, fields: dict[str, object]) -> events.Event:
     """An event as the traces write it."""
     known = {
         "permitted": lambda value: frozenset(Activity(item) for item in value),
@@ -147,13 +157,33 @@ def build_event(name: str, fields: dict[str, object]) -> machine.Event:
         "way": Way,
     }
     arguments = {key: known.get(key, lambda value: value)(value) for key, value in fields.items()}
-    return getattr(machine, name)(**arguments)
+    return getattr(events, name)(**arguments)
+
+
+@pytest.mark.parametrize("trace", CAPTURES, ids=[trace["id"] for trace in CAPTURES])
+def test_capture_trace_of_another_hand(trace: dict) -> None:
+    state = State(unsigned_notes=trace["start"]["unsigned_notes"])
+    effects: list[events.Effect] = []
+    refused: list[int] = []
+    for index, (name, fields) in enumerate(trace["events"]):
+        try:
+            state, new = step(state, build_event(name, fields))
+        except NotNow:
+            refused.append(index)
+        else:
+            effects += new
+    tolerated = set(trace["may_be_refused"])
+    assert next((index for index in refused if index not in tolerated), None) == trace["refused_at"]
+    assert (state.phase.value, state.capture) == (trace["phase"], trace["capture"])
+    destroyed = [sorted(one.lost) for one in effects if isinstance(one, events.Destroy)]
+    assert destroyed == trace["destroys"]
+    assert sum(isinstance(one, events.OpenCapture) for one in effects) == trace["opens"]
 
 
 @pytest.mark.parametrize("trace", TRACES, ids=[trace["id"] for trace in TRACES])
 def test_trace_of_another_hand(trace: dict) -> None:
     state = State(unsigned_notes=trace["start"]["unsigned_notes"])
-    effects: list[machine.Effect] = []
+    effects: list[events.Effect] = []
     refused: list[int] = []
     for index, (name, fields) in enumerate(trace["events"]):
         try:

@@ -1,0 +1,82 @@
+"""What a visit holds of the patient, all in one place: ending a visit drops one object, losing a consent prunes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.capture.material import Material, Segment, Source, gather_material
+from gateway.capture.typed import read_typed
+from gateway.consent.asking import AttestedAnswer
+from gateway.consent.decision import Activity, Permit, Refusal
+from gateway.consent.room import Present
+from gateway.ehr.chart import Chart
+from gateway.ehr.reference import Reference
+from gateway.filing.handover import HandOverText
+from gateway.note.evidence import CheckedStatement
+from gateway.note.review import Review
+
+
+@dataclass(slots=True)
+class Contents:
+    """The patient's data.
+
+    Attributes:
+        own: the patient's own answers, by her record; ``consents`` are those of everyone in the room.
+        attested: what was answered in this visit and the record does not have: a no until it is written, and where the
+            record takes no Consent, every answer.
+        written: Consents that this visit wrote.
+        heard: what was recorded or dictated, transcribed; numbered only when it is gathered.
+        audio: on its way to the transcriber.
+    """
+
+    chart: Chart | None = None
+    own: Mapping[Activity, Permit | Refusal] = field(default_factory=dict)
+    consents: Mapping[Activity, Permit | Refusal] = field(default_factory=dict)
+    people: tuple[Present, ...] = ()
+    attested: dict[Activity, AttestedAnswer] = field(default_factory=dict)
+    written: tuple[Reference, ...] = ()
+    heard: list[Segment] = field(default_factory=list)
+    typed: str = ""
+    observations: str = ""
+    audio: bytes = b""
+    progress: list[CheckedStatement] = field(default_factory=list)
+    review: Review | None = None
+    handover: HandOverText | None = None
+
+    def gather(self) -> Material:
+        """Everything gathered so far, numbered as the draft will see it."""
+        return gather_material([*self.heard, *read_typed(self.typed, self.observations)])
+
+    @property
+    def has_recorded(self) -> bool:
+        return any(one.source is Source.SESSION for one in self.heard)
+
+    @property
+    def has_other(self) -> bool:
+        """Whether there is any material besides the recorded session."""
+        others = (one for one in self.heard if one.source is not Source.SESSION)
+        return bool(gather_material([*others, *read_typed(self.typed, self.observations)]).segments)
+
+    def drop_draft(self) -> None:
+        self.progress, self.review = [], None
+
+    def drop_recorded(self, keep_audio: bool) -> None:
+        """The recorded session, and the draft that may rest on it; ``keep_audio``: what is on its way was dictated."""
+        self.drop_draft()
+        self.audio = self.audio if keep_audio else b""
+        self.heard = [one for one in self.heard if one.source is not Source.SESSION]
+
+    def drop_material(self) -> None:
+        self.drop_draft()
+        self.heard, self.typed, self.observations, self.audio = [], "", "", b""
+
+    def list_kinds(self) -> tuple[str, ...]:
+        """What is held, in words."""
+        kinds = (
+            ("chart and consents", self.chart),
+            ("recorded audio", self.audio),
+            ("transcript", self.heard),
+            ("typed notes", self.typed or self.observations),
+            ("draft and its review", self.review or self.progress),
+            ("text for hand-over", self.handover),
+        )
+        return tuple(name for name, held in kinds if held)
