@@ -156,7 +156,7 @@ class ConsentRules(_Part):
     def version(self) -> str:
         """Names exactly these rules, for the ledger: the file's stem and 12 digits of the content's SHA-256."""
         content = self.model_dump_json(exclude={"id"}).encode()
-        return f"{self.id}@{hashlib.sha256(content).hexdigest()[:12]}"
+        return f"{self.id}+{hashlib.sha256(content).hexdigest()[:12]}"
 
     @cached_property
     def zone(self) -> tzinfo | None:

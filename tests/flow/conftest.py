@@ -22,6 +22,7 @@ from gateway.ehr.client import FhirClient
 from gateway.ehr.context import LaunchContext, admit_launch
 from gateway.ehr.site import Client, Consents, EhrSite, Note
 from gateway.errors import LedgerError
+from gateway.ledger.entry import Entry
 from gateway.note.drafter import Drafter
 from gateway.note.formats import read_formats
 from gateway.note.outline import OutlineDrafter
@@ -63,6 +64,7 @@ class RecordingDoor:
         counts: Mapping[str, int | str] | None = None,
         resources: Sequence[str] = (),
     ) -> None:
+        Entry(event, outcome, codes=counts or {}, resources=tuple(resources)).check()  # as the ledger itself would
         if self.broken:
             raise LedgerError("ledger.unwritten", "The log can't be written, so nothing was started.")
         self.entries.append((event, outcome))
@@ -74,6 +76,7 @@ class RecordingDoor:
         counts: Mapping[str, int | str] | None = None,
         resources: Sequence[str] = (),
     ) -> None:
+        Entry(event, outcome, codes=counts or {}, resources=tuple(resources)).check()
         self.owed.append((event, outcome))
 
     async def report_end(self, report: EndReport) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import json
 import re
 import secrets
 import time
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from gateway.app import LEDGER_FILE
 from gateway.filing.document import IDENTIFIER_SYSTEM
 from tests.bench.browser import PlainBrowser
 from tests.browser.demo_servers import HEARD, ROOT, Product, run_product, search_files
@@ -31,13 +33,14 @@ P: Continue the quokka diary. See again next Tuesday."""
 MARKED = ["zanzibar", "quokka"]
 SAMPLE = ROOT / "gateway" / "sandbox" / "samples" / "dictation.flac"
 ADA, BRUNO, JONAS = "sandbox-ada-marlowe", "sandbox-bruno-castellan", "sandbox-jonas-telford"
+CLARA = "sandbox-clara-nystrom"
 SIGN_FORM = re.compile(r"/(?P<note>[^/\"]+)/sign\"")
 
 
 @pytest.fixture(scope="module")
 def product(hapi: HapiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The sandbox EHR over HAPI, and the gateway; consents are as seeded, whatever an earlier run left."""
-    for consent in hapi.search("Consent", patient=f"{ADA},{BRUNO},{JONAS}"):
+    for consent in hapi.search("Consent", patient=f"{ADA},{BRUNO},{JONAS},{CLARA}"):
         if not consent["id"].startswith("sandbox-"):
             hapi.delete(consent)
     with run_product(tmp_path_factory.mktemp("h"), ehr_options=("--fhir", hapi.base)) as running:
@@ -181,6 +184,60 @@ async def test_a_whole_visit_is_filed_signed_seen_and_gone(product: Product, hap
     for left in ("state", "run", "tmp"):
         assert search_files(product.folder / left, [*MARKED, "Marlowe"]) == []
     assert [word for word in MARKED if word in product.read_said().lower()] == []
+
+
+def read_ledger(product: Product, visit: VisitSteps) -> list[dict[str, Any]]:
+    id_ = urlsplit(str(visit.http.base_url)).path.strip("/").split("/")[-1]
+    lines = (product.folder / "state" / LEDGER_FILE).read_text().splitlines()
+    return [line for line in map(json.loads, lines) if line.get("visit") == id_]
+
+
+async def test_a_revocation_during_the_visit_stops_and_destroys_what_was_recorded(product, hapi) -> None:
+    consent = hapi.read(f"Consent/{ADA}-recording")
+    async with open_visit(product, ADA) as visit:
+        await visit.post("way", {"way": "record", "format": "soap"})
+        await visit.post("capture", {"do": "start"})
+        assert (await visit.settle("gathering"))["capture"]["state"] == "on"
+        sound = {"content": SAMPLE.read_bytes(), "headers": {"content-type": "audio/flac"}}
+        assert (await visit.http.post("/api/dictation", **sound)).status_code == 200
+        assert (await visit.settle("gathering"))["segments"]
+        try:
+            hapi.put({**consent, "status": "inactive"})
+            async with asyncio.timeout(15 + 5):  # the timer's, and for the answer
+                while (view := await visit.view())["phase"] == "gathering":
+                    await asyncio.sleep(0.1)
+        finally:
+            hapi.delete(consent)
+            hapi.put(consent)
+        assert (view["phase"], view["capture"]["state"], view["segments"]) == ("choosing", "off", [])
+        assert view["taken_back"]["labels"] == ["Recording the session"]
+        assert {way["id"] for way in view["ways"] if way["offered"]} == {"dictate", "type", "tidy", "write"}
+        said = read_ledger(product, visit)
+    refused = [one for one in said if one.get("outcome") == "refusal.revoked"]
+    assert [one["activity"] for one in refused] == ["recording"]
+    assert refused[0]["resources"]
+    [destroyed] = [one for one in said if one["event"] == "visit:material:destroy"]
+    assert (destroyed["outcome"], destroyed["segments"] > 0) == ("recording", True)
+    assert said.index(refused[0]) < said.index(destroyed)
+    assert [one["event"] for one in said].index("visit:capture:start") < said.index(refused[0])
+
+
+async def test_an_answer_asked_for_on_the_spot_is_in_the_record_and_counts(product, hapi) -> None:
+    async with open_visit(product, CLARA) as visit:
+        assert not any(one["permitted"] for one in (await visit.view())["consents"])
+        asked = {"language": "es", "performer": f"Patient/{CLARA}", "how": "spoken", "witness": "clinician"}
+        reply = await visit.post("answers", {**asked, "answers": {"ai-drafting": "yes", "recording": "no"}})
+        assert reply.status_code == 200, reply.text
+        answers = {one["activity"]: one["permitted"] for one in reply.json()["consents"]}
+        assert answers == {"telehealth": False, "recording": False, "ai-drafting": True}
+        reply = await visit.post("answers", {**asked, "answers": {"ai-drafting": "no"}})
+        assert not any(one["permitted"] for one in reply.json()["consents"])
+        reply = await visit.post("answers", {**asked, "answers": {"recording": "yes", "ai-drafting": "yes"}})
+        assert [one["permitted"] for one in reply.json()["consents"]] == [False, True, True]
+    for consent in hapi.search("Consent", patient=CLARA):
+        assert list(list_findings(hapi, consent)) == []
+        for provenance in hapi.search("Provenance", target=f"Consent/{consent['id']}"):
+            assert list(list_findings(hapi, provenance)) == []
 
 
 async def test_a_dictated_note_is_labelled_as_made_with_ai(product: Product, hapi: HapiServer) -> None:

@@ -135,6 +135,44 @@ def test_no_draft_starts_without_the_consents_its_way_needs() -> None:
             assert machine.needed_consents(before.way, before.telehealth) <= event.permitted
 
 
+def test_the_microphone_is_on_only_under_all_that_its_way_needs() -> None:
+    for before, event, after, effects in TRANSITIONS:
+        if events.OpenCapture() in effects:
+            assert isinstance(event, events.ConsentReread)
+            assert before.asking == "capture"
+        if after.capture == "on" or after.asking == "opening":
+            assert after.way in machine.CAPTURING
+            assert after.phase is Phase.GATHERING
+            assert machine.needed_consents(after.way, after.telehealth) <= after.permitted
+        if before.capture != "on" and after.capture == "on":
+            assert (before.asking, event) == ("opening", events.CaptureOpened())
+        if before.capture != "off" and after.capture == "off":
+            assert events.CloseCapture() in effects
+
+
+def test_what_rests_on_a_permission_never_outlives_it() -> None:
+    """From a reading that no longer permits what the way needs, nothing of the way is left."""
+    for before, event, after, effects in TRANSITIONS:
+        if not isinstance(event, events.ConsentReread) or before.phase in (Phase.FILING, Phase.HANDING_OVER):
+            continue
+        lost = machine.needed_consents(before.way, before.telehealth) - event.permitted if before.way else frozenset()
+        if lost:
+            assert (after.phase, after.capture, after.way, after.has_recorded) == (Phase.CHOOSING, "off", None, False)
+            assert events.Destroy(lost) in effects
+            assert after.has_other <= (lost == {Activity.RECORDING})
+        if before.has_recorded and Activity.RECORDING not in event.permitted:
+            assert not after.has_recorded
+            assert any(isinstance(one, events.Destroy) for one in effects)
+            assert after.way is Way.WRITE or after.phase in (Phase.CHOOSING, Phase.GATHERING)
+
+
+def test_what_stops_is_never_refused_for_want_of_consent() -> None:
+    for _, _, state, _ in TRANSITIONS:
+        if state.capture == "on":
+            assert step(state, events.CapturePaused())[0].capture == "paused"
+            assert step(state, events.CaptureStopped())[0].capture == "off"
+
+
 def test_telehealth_that_is_unknown_permits_no_model() -> None:
     state = State(phase=Phase.CHOOSING, permitted=ALL, encounter_settled=True, telehealth=Telehealth.UNKNOWN)
     assert not state.offers(Way.TYPE)
