@@ -7,6 +7,7 @@ import { completeView } from "./view.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./view.js").View} View */
+/** @typedef {import("./view.js").Wording} Wording */
 /** @typedef {"refused" | "offline" | "forbidden" | "missing"} TroubleKind */
 
 /** Why a request did not do what was asked. `message` is a sentence for the clinician. */
@@ -27,6 +28,16 @@ export function visitUrl(path) {
 /** @returns {Promise<View>} */
 export function readView() {
   return request("api/view", { method: "GET" }, words.trouble.offline);
+}
+
+/**
+ * The page to read with the patient.
+ *
+ * @param {string} language
+ * @returns {Promise<Wording>}
+ */
+export function readWording(language) {
+  return ask(`api/wording?language=${encodeURIComponent(language)}`, { method: "GET" }, words.trouble.offline);
 }
 
 /**
@@ -93,12 +104,12 @@ async function ask(path, options, offline) {
     throw new Trouble("offline", offline);
   }
   if (response.ok && answer !== null) return answer;
-  throw readTrouble(response.status, answer, offline, options.method === "GET");
+  throw readTrouble(response.status, answer, offline, path === "api/view");
 }
 
 /**
- * Only a refused read says that the visit is lost to this browser; a refused step with its own sentence (consent is
- * missing, say) leaves the visit where it was.
+ * Only a refused read of the view says that the visit is lost to this browser; anything else that is refused with its
+ * own sentence (consent is missing, say) leaves the visit where it was.
  *
  * @param {number} status
  * @param {any} answer

@@ -5,8 +5,17 @@
  *
  * @typedef {"opening"|"choosing"|"gathering"|"drafting"|"reviewing"|"filing"|"handing-over"|"ended"} Phase
  * @typedef {{reference: string, effect: string, words: string}} Ground
- * @typedef {{activity: string, label: string, permitted: boolean, words: string, grounds: Ground[],
+ * @typedef {{activity: string, label: string, permitted: boolean, code: string, words: string, grounds: Ground[],
  *   until: string | null}} Consent
+ * @typedef {{id: string, label: string}} Choice
+ * @typedef {{how: "write" | "attest" | "refuse", words: string, languages: Choice[], performers: Choice[]}} Asking
+ * @typedef {{id: string, role: string, name: string, added: boolean, answers: Record<string, string>}} Person
+ * @typedef {{list: Person[], roles: Choice[], needed: string[]}} People
+ * @typedef {{state: "off" | "asking" | "on" | "paused", words: string, checked_at: string | null}} Capture
+ * @typedef {{labels: string[], words: string}} TakenBack
+ * @typedef {{heading: string, text: string}} WordingPart
+ * @typedef {{language: string, title: string, lead: string,
+ *   questions: {activity: string, parts: WordingPart[]}[]}} Wording
  * @typedef {{id: string, label: string, offered: boolean, why: string, needs: string[]}} Way
  * @typedef {{id: string, title: string}} NoteFormat
  * @typedef {{what: string, done: number, words: string}} Working
@@ -39,6 +48,10 @@
  * @property {"yes"|"no"|"unknown"} telehealth
  * @property {{reference: string, what: string}[]} read
  * @property {Consent[]} consents
+ * @property {Asking} asking
+ * @property {People} people
+ * @property {Capture} capture
+ * @property {TakenBack | null} taken_back
  * @property {Way[]} ways
  * @property {string | null} way
  * @property {string | null} format
@@ -77,6 +90,10 @@ export function emptyView() {
     telehealth: "unknown",
     read: [],
     consents: [],
+    asking: { how: "refuse", words: "", languages: [], performers: [] },
+    people: { list: [], roles: [], needed: [] },
+    capture: { state: "off", words: "", checked_at: null },
+    taken_back: null,
     ways: [],
     way: null,
     format: null,
@@ -98,6 +115,16 @@ export function emptyView() {
     receipt: null,
     signature: null,
   };
+}
+
+/**
+ * The questions of consent that bear on this visit: telehealth only where it may be one.
+ *
+ * @param {View} view
+ * @returns {Consent[]}
+ */
+export function listQuestions({ consents, telehealth }) {
+  return consents.filter(({ activity }) => activity !== "telehealth" || telehealth !== "no");
 }
 
 /**

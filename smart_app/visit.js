@@ -147,8 +147,6 @@ export class Visit extends EventTarget {
       return;
     this.view = view;
     this.dispatchEvent(new Event("view"));
-    const gone = old !== null && view.phase === "choosing" ? listTakenBack(old, view) : [];
-    if (gone.length > 0) this.say(words.choosing.takenBack(gone));
   }
 
   /** @param {unknown} error */
@@ -213,10 +211,4 @@ export class Visit extends EventTarget {
     const wait = receipt === null && this.#polls < RECEIPT_POLLS ? RECEIPT_POLL_MS : slow;
     this.#timer = setTimeout(() => void this.read(), wait);
   }
-}
-
-/** @param {View} old @param {View} view @returns {string[]} what the way of working needed and is not permitted now */
-function listTakenBack(old, view) {
-  const needs = view.ways.find(({ id }) => id === old.way)?.needs ?? [];
-  return view.consents.filter(({ activity, permitted }) => !permitted && needs.includes(activity)).map(({ label }) => label);
 }

@@ -1,21 +1,36 @@
 // @ts-check
-/** The three questions of consent, each a light with words; a click shows the reason and the Consent resources. */
-import { arrange, make, makePicture, setAttributes } from "../element.js";
+/**
+ * The three questions of consent, each a light with words; a click shows the reason and the Consent resources. Below
+ * them the way to ask the patient, or why nobody can be asked here.
+ */
+import { arrange, make, makeButton, makePicture, setAttributes, setText } from "../element.js";
 import { showMoment } from "../time.js";
+import { listQuestions } from "../view.js";
 import { words } from "../words.js";
 
 /** @typedef {import("../view.js").View} View */
 /** @typedef {import("../view.js").Consent} Consent */
 
+const PHASES = ["choosing", "gathering", "reviewing"];
+const SAID_NO = ["refused", "revoked"]; // nobody is pressed for another answer
+
 export class ConsentLights extends HTMLElement {
   #title = make("h2", { class: "visually-hidden", id: "consents" }, words.consents.title);
   #list = make("ul", { class: "lights" });
+  #ask;
+  #why = make("p", { class: "quiet", dir: "auto" });
+
+  /** @param {() => void} onAsk */
+  constructor(onAsk) {
+    super();
+    this.#ask = makeButton("", onAsk);
+  }
 
   connectedCallback() {
     if (this.firstChild !== null) return;
     this.setAttribute("role", "region");
     this.setAttribute("aria-labelledby", "consents");
-    this.append(this.#title, this.#list);
+    this.append(this.#title, this.#list, make("div", { class: "row asking" }, this.#ask, this.#why));
     this.hidden = true;
   }
 
@@ -23,6 +38,26 @@ export class ConsentLights extends HTMLElement {
   show(view) {
     this.hidden = view.consents.length === 0;
     arrange(this.#list, view.consents, (consent) => consent.activity, createLight, updateLight);
+    this.#showAsking(view);
+  }
+
+  /** @returns {boolean} whether the focus could be given to the way to ask */
+  focusAsk() {
+    this.#ask.focus();
+    return document.activeElement === this.#ask;
+  }
+
+  /** @param {View} view */
+  #showAsking(view) {
+    const { how, words: why, languages, performers } = view.asking;
+    const refused = listQuestions(view).filter(({ permitted }) => !permitted);
+    const missing = view.phase === "choosing" && refused.some(({ code }) => !SAID_NO.includes(code));
+    this.#ask.hidden = how === "refuse" || !PHASES.includes(view.phase) || languages.length === 0 || performers.length === 0;
+    setText(this.#ask, missing ? words.asking.ask : words.asking.change);
+    setAttributes(this.#ask, { class: missing ? "primary" : "quiet-button" });
+    setText(this.#why, why);
+    this.#why.hidden = how !== "refuse" || refused.length === 0 || why === "";
+    /** @type {HTMLElement} */ (this.#ask.parentElement).hidden = this.#ask.hidden && this.#why.hidden;
   }
 }
 

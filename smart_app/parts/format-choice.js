@@ -1,29 +1,25 @@
 // @ts-check
 /** The formats of the note, as one row of radio buttons. */
-import { arrange, make, makeId } from "../element.js";
 import { words } from "../words.js";
+import { RadioRow } from "./radio-row.js";
 
 /** @typedef {import("../view.js").View} View */
 
 export class FormatChoice extends HTMLElement {
-  #name = makeId();
-  #legend;
-  #row = make("div", { class: "formats" });
+  #row;
   /** @type {string | null} what the clinician chose here; until then the visit's own format holds */
   #chosen = null;
   #default = "";
 
   constructor(legend = words.choosing.format) {
     super();
-    this.#legend = make("legend", {}, legend);
+    this.#row = new RadioRow(legend);
   }
 
   connectedCallback() {
     if (this.firstChild !== null) return;
-    this.append(make("fieldset", { class: "format-choice" }, this.#legend, this.#row));
-    this.addEventListener("change", (event) => {
-      if (event.target instanceof HTMLInputElement) this.#chosen = event.target.value;
-    });
+    this.append(this.#row);
+    this.addEventListener("change", () => (this.#chosen = this.#row.value));
   }
 
   /** @returns {string} the id of the chosen format */
@@ -35,18 +31,7 @@ export class FormatChoice extends HTMLElement {
   show(view) {
     this.hidden = view.formats.length === 0;
     this.#default = view.format ?? view.formats[0]?.id ?? "";
-    arrange(
-      this.#row,
-      view.formats,
-      (format) => format.id,
-      ({ id, title }) => {
-        const box = make("input", { type: "radio", name: this.#name, value: id, id: makeId(), autocomplete: "off" });
-        return make("span", { class: "format" }, box, make("label", { for: box.id }, title));
-      },
-      (row, { id }) => {
-        /** @type {HTMLInputElement} */ (row.firstElementChild).checked = id === this.value;
-      },
-    );
+    this.#row.show(view.formats.map(({ id, title }) => ({ id, label: title })), this.value);
   }
 }
 

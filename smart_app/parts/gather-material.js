@@ -1,5 +1,5 @@
 // @ts-check
-/** Phase `gathering`: dictate or type, with the numbered lines so far beside it, then ask for the draft. */
+/** Phase `gathering`: record, dictate, type or paste, with the numbered lines so far beside it, then ask for the draft. */
 import { make, makeButton, setAttributes, setText } from "../element.js";
 import { words } from "../words.js";
 import { describeDrafter } from "./choose-way.js";
@@ -13,8 +13,9 @@ import { WorkProgress } from "./work-progress.js";
 /** @typedef {import("../visit.js").Visit} Visit */
 
 export class GatherMaterial extends HTMLElement {
-  heading = make("h2", { tabindex: -1 }, words.gathering.title);
+  heading;
   #visit;
+  #way;
   #dictation;
   #typed;
   #progress = new WorkProgress();
@@ -26,12 +27,14 @@ export class GatherMaterial extends HTMLElement {
   /** @type {View | null} */
   #view = null;
 
-  /** @param {Visit} visit */
-  constructor(visit) {
+  /** @param {Visit} visit @param {string | null} way */
+  constructor(visit, way) {
     super();
     this.#visit = visit;
-    this.#dictation = new DictationDesk(visit);
-    this.#typed = new TypedNotes(visit);
+    this.#way = way;
+    this.heading = make("h2", { tabindex: -1 }, way === "tidy" ? words.gathering.tidyTitle : words.gathering.title);
+    this.#dictation = way === "record" || way === "dictate" ? new DictationDesk(visit, way) : null;
+    this.#typed = new TypedNotes(visit, way);
   }
 
   connectedCallback() {
@@ -54,43 +57,50 @@ export class GatherMaterial extends HTMLElement {
     });
     this.addEventListener("drop", (event) => {
       this.classList.remove("dropping");
-      void this.#dictation.takeFiles(event.dataTransfer?.files);
+      void this.#dictation?.takeFiles(event.dataTransfer?.files);
     });
   }
 
   /** @returns {boolean} whether leaving the page now would lose something */
   get unsaved() {
-    return this.#typed.unsent || this.#dictation.holdsSound;
+    return this.#typed.unsent || this.#dictation?.holdsSound === true;
   }
 
   /** Stop the microphone and drop its sound, before anything else is stopped. */
   discard() {
-    this.#dictation.discard();
+    this.#dictation?.discard();
+  }
+
+  /** Let the microphone take nothing for now. */
+  pause() {
+    this.#dictation?.pause();
   }
 
   /** @param {View} view */
   show(view) {
     this.#view = view;
-    const dictating = view.way === "dictate";
-    /** @type {HTMLElement} */ (this.#dictation.parentElement).hidden = !dictating;
-    if (dictating) this.#dictation.show(view);
+    this.#dictation?.show(view);
     this.#progress.show(view.working);
+    /** @type {HTMLElement} */ (this.#progress.parentElement).hidden = this.#dictation === null && view.working === null;
     this.#typed.show(view);
     this.#format.show(view);
     this.#lines.showSegments(view.segments);
-    setText(this.#draft, view.drafter.kind === "outline" ? words.gathering.draftOutline : words.gathering.draft);
+    const draft = view.drafter.kind === "outline" ? words.gathering.draftOutline : words.gathering.draft;
+    setText(this.#draft, this.#way === "tidy" ? words.gathering.draftTidy : draft);
     setText(this.#drafter, [describeDrafter(view.drafter), words.gathering.thin].filter(Boolean).join(" · "));
     this.#explain();
   }
 
   /** @returns {string} why there can't be a draft yet; empty when there can */
   get #hindrance() {
-    const mode = this.#dictation.mode;
-    if (mode === "recording" || mode === "paused" || mode === "lost" || mode === "opening") return words.gathering.needStop;
+    const mode = this.#dictation?.mode ?? "idle";
     if (mode === "kept") return words.gathering.needSend;
+    if (mode !== "idle" && mode !== "sending") return words.gathering.needStop;
     if (mode === "sending" || this.#view?.working?.what === "transcribing") return words.gathering.needTranscript;
     if (this.#view?.working) return this.#view.working.words || words.gathering.needWait;
-    if ((this.#view?.segments.length ?? 0) === 0 && !this.#typed.hasWords) return words.gathering.needMaterial;
+    if ((this.#view?.segments.length ?? 0) === 0 && !this.#typed.hasWords) {
+      return this.#way === "tidy" ? words.gathering.needNote : words.gathering.needMaterial;
+    }
     return "";
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What the clinician types: rough notes and her own observations. It is sent a moment after she stops typing; the
- * page's words are the newer ones until the visit has them.
+ * What the clinician types: rough notes and her own observations, or the note that is to be tidied. It is sent a
+ * moment after she stops typing; the page's words are the newer ones until the visit has them.
  */
 import { make, makeId, makeTextArea, setText } from "../element.js";
 import { words } from "../words.js";
@@ -13,6 +13,7 @@ const RETRY_MS = 2000;
 
 export class TypedNotes extends HTMLElement {
   #visit;
+  #tidy;
   #text = makeTextArea({ id: makeId(), rows: 8, "aria-describedby": makeId() });
   #observations = makeTextArea({ id: makeId(), rows: 3, "aria-describedby": makeId() });
   #state = make("p", { class: "quiet keep-state", role: "status" });
@@ -22,18 +23,22 @@ export class TypedNotes extends HTMLElement {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {Visit} visit */
-  constructor(visit) {
+  /** @param {Visit} visit @param {string | null} way */
+  constructor(visit, way) {
     super();
     this.#visit = visit;
+    this.#tidy = way === "tidy";
   }
 
   connectedCallback() {
     if (this.firstChild !== null) return;
-    for (const [field, label, hint] of /** @type {const} */ ([
-      [this.#text, words.gathering.notes, words.gathering.notesHint],
-      [this.#observations, words.gathering.observations, words.gathering.observationsHint],
-    ])) {
+    const all = words.gathering;
+    const notes = /** @type {const} */ ([
+      [this.#text, all.notes, all.notesHint],
+      [this.#observations, all.observations, all.observationsHint],
+    ]);
+    const note = /** @type {const} */ ([[this.#text, all.tidy, all.tidyHint]]);
+    for (const [field, label, hint] of this.#tidy ? note : notes) {
       const about = make("p", { class: "quiet hint", id: field.getAttribute("aria-describedby") }, hint);
       this.append(make("div", { class: "field" }, make("label", { for: field.id }, label), about, field));
       field.addEventListener("input", () => this.#change());

@@ -4,9 +4,9 @@
  * panel of the phase. It is the only part that knows all others.
  */
 import { make, makeButton, setText } from "../element.js";
-import { showClock } from "../time.js";
 import { Visit } from "../visit.js";
 import { words } from "../words.js";
+import { AskConsent } from "./ask-consent.js";
 import { ChooseWay } from "./choose-way.js";
 import { ConfirmButton } from "./confirm-button.js";
 import { ConsentLights } from "./consent-lights.js";
@@ -16,7 +16,9 @@ import { KeyList } from "./key-list.js";
 import { PatientBanner } from "./patient-banner.js";
 import { ReadList } from "./read-list.js";
 import { ReviewDraft } from "./review-draft.js";
+import { RoomList } from "./room-list.js";
 import { StepList } from "./step-list.js";
+import { TakenBack } from "./taken-back.js";
 import { TroubleNote } from "./trouble-note.js";
 import { VisitEnd } from "./visit-end.js";
 import { VisitLine } from "./visit-line.js";
@@ -26,11 +28,15 @@ import { WaitPanel } from "./wait-panel.js";
 /** @typedef {import("../view.js").Phase} Phase */
 /** @typedef {ChooseWay | GatherMaterial | ReviewDraft | HandOver | VisitEnd | WaitPanel} Panel */
 
+const ASKING_PHASES = ["choosing", "gathering", "drafting", "reviewing"];
+
 export class VisitPage extends HTMLElement {
   #visit = new Visit();
   #banner = new PatientBanner();
   #line = new VisitLine();
-  #consents = new ConsentLights();
+  #consents = new ConsentLights(() => this.#openAsking());
+  #room = new RoomList(this.#visit);
+  #takenBack = new TakenBack();
   #trouble = new TroubleNote();
   #steps = new StepList();
   #keys = new KeyList();
@@ -39,12 +45,17 @@ export class VisitPage extends HTMLElement {
   #strip = make("div", { class: "strip", hidden: true }, make("span", { class: "strip-dot", "aria-hidden": "true" }), this.#light);
   #announcer = make("p", { class: "visually-hidden", role: "status" });
   #place = make("div", { id: "note", class: "place", tabindex: -1 });
+  #main = make("main", { class: "page" });
   #bar;
   #cancel;
   #keysButton = makeButton(words.keys.button, () => this.#keys.toggle(), { class: "quiet-button keys-button", "aria-keyshortcuts": "?" });
   /** @type {Panel | null} */
   #panel = null;
   #panelName = "";
+  /** @type {AskConsent | null} what is read with the patient, in front of the panel */
+  #asking = null;
+  #live = false; // whether the microphone takes sound
+  #askedOver = ""; // the panel's name when it was opened
 
   constructor() {
     super();
@@ -65,16 +76,18 @@ export class VisitPage extends HTMLElement {
     if (this.firstChild !== null) return;
     document.title = words.title;
     const skip = make("a", { class: "skip", href: "#note" }, words.skip);
+    this.#main.append(this.#keys, this.#line, this.#takenBack, this.#consents, this.#room, this.#steps, this.#trouble, this.#place);
     this.append(
       skip,
       this.#bar,
-      make("main", { class: "page" }, this.#keys, this.#line, this.#consents, this.#steps, this.#trouble, this.#place),
+      this.#main,
       make("footer", {}, this.#read),
       this.#announcer,
     );
     this.#showPanel("opening");
     this.#visit.addEventListener("view", () => this.#show());
     this.#visit.addEventListener("trouble", () => this.#trouble.show(this.#visit));
+    this.addEventListener("dismissed", () => this.#panel?.heading.focus());
     this.addEventListener("recording", (event) => this.#showRecording(/** @type {CustomEvent} */ (event).detail));
     document.addEventListener("keydown", (event) => this.#takeKey(event));
     for (const kind of /** @type {const} */ (["dragover", "drop"])) {
@@ -102,26 +115,31 @@ export class VisitPage extends HTMLElement {
     if (view === null) return;
     this.#banner.show(view);
     this.#line.show(view);
+    this.#takenBack.show(view);
     this.#consents.show(view);
+    this.#room.show(view);
     this.#steps.show(view);
     this.#read.show(view);
     this.#trouble.show(this.#visit);
     this.#cancel.hidden = this.#keysButton.hidden = view.phase === "ended";
     this.#showPanel(view.phase, view.way);
     this.#panel?.show(view);
+    if (ASKING_PHASES.includes(view.phase)) this.#asking?.show(view);
+    else this.#closeAsking(false);
   }
 
   /** @param {Phase} phase @param {string | null} [way] */
   #showPanel(phase, way = null) {
     const writing = phase === "gathering" && way === "write"; // on its way to the empty sections
-    const name = phase === "drafting" ? "reviewing" : writing ? "writing" : phase;
+    const gathering = phase === "gathering" ? `gathering ${way}` : phase;
+    const name = phase === "drafting" ? "reviewing" : writing ? "writing" : gathering;
     if (name === this.#panelName) return;
     const first = this.#panelName === "" || this.#panelName === "opening";
     this.#panelName = name;
-    this.#panel = writing ? new WaitPanel(words.writing) : this.#makePanel(phase);
+    this.#panel = writing ? new WaitPanel(words.writing) : this.#makePanel(phase, way);
     this.#place.replaceChildren(this.#panel);
-    if (phase !== "gathering") this.#showRecording({ mode: "idle", seconds: 0 });
-    if (first) return;
+    this.#showRecording({ mode: "idle", live: false, text: "" });
+    if (first || this.#asking !== null) return;
     // The heading gets its words with the view; the focus tells a screen reader where the page now is.
     queueMicrotask(() => {
       this.#panel?.heading.focus({ preventScroll: true });
@@ -129,13 +147,13 @@ export class VisitPage extends HTMLElement {
     });
   }
 
-  /** @param {Phase} phase @returns {Panel} */
-  #makePanel(phase) {
+  /** @param {Phase} phase @param {string | null} way @returns {Panel} */
+  #makePanel(phase, way) {
     switch (phase) {
       case "choosing":
         return new ChooseWay(this.#visit);
       case "gathering":
-        return new GatherMaterial(this.#visit);
+        return new GatherMaterial(this.#visit, way);
       case "drafting":
       case "reviewing":
         return new ReviewDraft(this.#visit, (text) => setText(this.#announcer, text));
@@ -157,23 +175,47 @@ export class VisitPage extends HTMLElement {
     }
   }
 
-  /** @param {{mode: string, seconds: number}} recording */
-  #showRecording({ mode, seconds }) {
-    const running = mode === "recording" || mode === "paused" || mode === "lost";
-    this.#strip.hidden = !running;
+  /** The phase's panel stays alive behind what is read with the patient: nothing typed is lost. */
+  #openAsking() {
+    const view = this.#visit.view;
+    if (view === null || this.#asking !== null) return;
+    const paused = this.#live;
+    if (this.#panel instanceof GatherMaterial) this.#panel.pause();
+    this.#askedOver = this.#panelName;
+    this.#asking = new AskConsent(this.#visit, view, { paused, onClose: (saved) => this.#closeAsking(saved) });
+    this.#main.classList.add("asking-now");
+    this.#place.before(this.#asking);
+    this.#asking.heading.focus({ preventScroll: true });
+    scrollTo({ top: 0, behavior: "instant" });
+  }
+
+  /** @param {boolean} saved */
+  #closeAsking(saved) {
+    if (this.#asking === null) return;
+    this.#asking.remove();
+    this.#asking = null;
+    this.#main.classList.remove("asking-now");
+    scrollTo({ top: 0, behavior: "instant" });
+    if (saved) setText(this.#announcer, words.asking.saved);
+    if (this.#askedOver !== this.#panelName || !this.#consents.focusAsk()) this.#panel?.heading.focus({ preventScroll: true });
+  }
+
+  /** @param {{mode: string, live: boolean, text: string}} recording */
+  #showRecording({ mode, live, text }) {
+    this.#live = this.#room.live = live;
+    this.#strip.hidden = text === "";
     this.#strip.dataset.mode = mode;
-    const say = mode === "recording" ? words.recorder.strip : words.recorder.stripPaused;
-    setText(this.#light, running ? say(showClock(seconds)) : "");
+    setText(this.#light, text);
     document.title = mode === "recording" ? words.recordingTitle : words.title;
   }
 
   /** @param {KeyboardEvent} event */
   #takeKey(event) {
     const { target, key } = event;
-    const typing = target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && target.type !== "checkbox" && target.type !== "radio");
+    const typing = target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || (target instanceof HTMLInputElement && target.type !== "checkbox" && target.type !== "radio");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !this.#keys.singleKeys) return;
     if (key === "?") this.#keys.toggle();
-    else if (!(this.#panel instanceof ReviewDraft) || !this.#panel.takeKey(key.toLowerCase(), target)) return;
+    else if (this.#asking !== null || !(this.#panel instanceof ReviewDraft) || !this.#panel.takeKey(key.toLowerCase(), target)) return;
     event.preventDefault();
   }
 }

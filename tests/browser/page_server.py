@@ -22,7 +22,10 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from gateway.consent.wording import Wording, read_wordings
+
 PAGE = Path(__file__).resolve().parents[2] / "smart_app"
+WORDINGS = read_wordings(PAGE.parent / "config" / "consent")
 View = dict[str, Any]
 
 HEADERS = {
@@ -93,10 +96,29 @@ def plain_view() -> View:
         ],
         "consents": [
             consent("telehealth", "Telehealth", True, "Given on 2 Nov 2026, in force.", "Consent/c8/_history/1"),
-            consent("recording", "Recording", False, "Refused on 2 Nov 2026.", "Consent/c7/_history/2", "deny"),
+            consent(
+                "recording", "Recording", False, "Refused on 2 Nov 2026.", "Consent/c7/_history/2", "deny", "refused"
+            ),
             consent("ai-drafting", "AI drafting", True, "Given on 2 Nov 2026, in force.", "Consent/c7/_history/2"),
         ],
+        "asking": {
+            "how": "write",
+            "words": "",
+            "languages": [{"id": "en", "label": "English"}, {"id": "es", "label": "Español"}],
+            "performers": [{"id": "Patient/p1", "label": "The patient"}],
+        },
+        "people": {
+            "list": [],
+            "roles": [
+                {"id": "partner", "label": "Partner"},
+                {"id": "parent", "label": "Parent"},
+                {"id": "interpreter", "label": "Interpreter"},
+            ],
+            "needed": ["recording"],
+        },
         "ways": ways(dictate=True, type=True),
+        "capture": {"state": "off", "words": "", "checked_at": None},
+        "taken_back": None,
         "way": None,
         "format": "soap",
         "formats": [
@@ -123,42 +145,44 @@ def plain_view() -> View:
     }
 
 
-def consent(activity: str, label: str, permitted: bool, words: str, reference: str, effect: str = "permit") -> View:
+def consent(
+    activity: str, label: str, permitted: bool, words: str, reference: str, effect: str = "permit", code: str = ""
+) -> View:
     grounds = [{"reference": reference, "effect": effect, "words": words}] if reference else []
-    until = "2027-11-02T23:59:59Z" if permitted else None
     return {
         "activity": activity,
         "label": label,
         "permitted": permitted,
+        "code": code,
         "words": words,
         "grounds": grounds,
-        "until": until,
+        "until": "2027-11-02T23:59:59Z" if permitted else None,
     }
 
 
-def ways(dictate: bool, type: bool, why: str = "", write: bool = True) -> list[View]:
+LABELS = {
+    "record": "Record the session",
+    "dictate": "Dictate",
+    "type": "Type notes",
+    "tidy": "Tidy my note",
+    "write": "Write it yourself",
+}
+NEEDS = {"record": ["ai-drafting", "recording"], "write": []}
+
+
+def ways(dictate: bool, type: bool, why: str = "", write: bool = True, record: bool = False) -> list[View]:
+    """All five; a note is tidied where one may be typed."""
+    offered = {"record": record, "dictate": dictate, "type": type, "tidy": type, "write": write}
+    otherwise = {"record": why or "Not permitted: there is no consent in force for Recording."}
     return [
         {
-            "id": "dictate",
-            "label": "Dictate",
-            "offered": dictate,
-            "why": "" if dictate else why,
-            "needs": ["ai-drafting"],
-        },
-        {
-            "id": "type",
-            "label": "Type notes",
-            "offered": type,
-            "why": "" if type else why,
-            "needs": ["ai-drafting"],
-        },
-        {
-            "id": "write",
-            "label": "Write it yourself",
-            "offered": write,
-            "why": "" if write else why,
-            "needs": [],
-        },
+            "id": way,
+            "label": label,
+            "offered": offered[way],
+            "why": "" if offered[way] else otherwise.get(way, why),
+            "needs": NEEDS.get(way, ["ai-drafting"]),
+        }
+        for way, label in LABELS.items()
     ]
 
 
@@ -169,6 +193,49 @@ def _refuse_all(view: View) -> None:
     nothing = "No Consent in the record answers this. Ask the patient, and put the answer into the record."
     view["consents"] = [consent(item["activity"], item["label"], False, nothing, "") for item in view["consents"]]
     view["ways"] = ways(False, False, "AI drafting is not permitted for this patient.")
+
+
+def _miss_answers(view: View) -> None:
+    """Nobody was asked about recording, the yes to drafting is over, and a parent may answer too."""
+    missing, over = "No consent to recording is on file.", "Consent/c7 permitted AI drafting and is over."
+    telehealth, *_ = view["consents"]
+    view["consents"] = [
+        telehealth,
+        consent("recording", "Recording", False, missing, "", code="missing"),
+        consent("ai-drafting", "AI drafting", False, over, "Consent/c7/_history/2", "ignored", "expired"),
+    ]
+    view["asking"]["performers"].append({"id": "RelatedPerson/r1", "label": "Parent: Ilse Achterberg"})
+    view["ways"] = ways(False, False, "Not permitted: there is no consent in force for AI drafting.")
+
+
+def _attest_answers(view: View) -> None:
+    _miss_answers(view)
+    view["asking"]["how"] = "attest"
+    view["asking"]["performers"].pop()
+
+
+def _ask_nobody(view: View) -> None:
+    _miss_answers(view)
+    words = "This EHR takes no Consent, so the patient is asked in the EHR itself. Open Countersign again after that."
+    view["asking"] |= {"how": "refuse", "words": words}
+
+
+def _permit_recording(view: View) -> None:
+    view["consents"][1] = consent(
+        "recording", "Recording", True, "Given on 2 Nov 2026, in force.", "Consent/c7/_history/2"
+    )
+    view["ways"] = ways(True, True, record=True)
+
+
+def _fill_room(view: View) -> None:
+    _permit_recording(view)
+    view["people"] |= {
+        "list": [
+            {"id": "p1", "role": "Partner", "name": "Tobias Achterberg", "added": False, "answers": {}},
+            {"id": "p2", "role": "Interpreter", "name": "", "added": True, "answers": {"recording": "yes"}},
+        ],
+        "needed": ["recording", "ai-drafting"],
+    }
 
 
 def _ask_telehealth(view: View) -> None:
@@ -229,6 +296,10 @@ def _be_hostile(view: View) -> None:
         item["grounds"] = [{"reference": HOSTILE, "effect": HOSTILE, "words": HOSTILE}]
     for way in view["ways"]:
         way["label"] = way["why"] = HOSTILE
+    view["asking"]["languages"][1]["label"] = view["asking"]["performers"][0]["label"] = HOSTILE
+    view["people"]["roles"][0]["label"] = HOSTILE
+    view["people"]["list"] = [{"id": "p1", "role": HOSTILE, "name": HOSTILE, "added": True, "answers": {}}]
+    view["taken_back"] = {"labels": [HOSTILE], "words": HOSTILE}
     view["formats"][0]["title"] = HOSTILE
     view["drafter"]["label"] = view["speech"]["label"] = HOSTILE
     view["problem"] = {"code": "scripted", "message": HOSTILE}
@@ -238,6 +309,11 @@ SCENES: dict[str, Callable[[View], None]] = {
     "plain": lambda view: None,
     "long": lambda view: None,
     "refused": _refuse_all,
+    "asking": _miss_answers,
+    "attest": _attest_answers,
+    "noasking": _ask_nobody,
+    "recording": _permit_recording,
+    "room": _fill_room,
     "telehealth": _ask_telehealth,
     "encounters": _ask_encounter,
     "nobanner": _hide_banner,
@@ -262,6 +338,10 @@ class ScriptedVisit:
         self.fail_next: dict[str, tuple[int, View]] = {}
         self.gone: int | None = None
         self.view_after_seconds = 0.0  # how long an answer to a read takes
+        self.wordings_asked: list[str] = []
+        self.wording_fails = False
+        self.answers_problem: View | None = None  # what becomes of the next answers that are taken
+        self.capture_becomes: View = {"state": "on", "words": ""}  # what the next start comes to
         self._changed: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -308,11 +388,40 @@ class ScriptedVisit:
     def _telehealth(self, body: View) -> None:
         self.change(telehealth="yes" if body["remote"] else "no", ways=ways(True, True))
 
+    def _answers(self, body: View) -> None:
+        self.change(problem=None, working={"what": "answers", "done": 0.0, "words": "Reading the answers back"})
+        self._later(self._read_back(body["answers"]))
+
+    def _person(self, body: View) -> None:
+        people = self.view["people"]
+        person = next((one for one in people["list"] if one["id"] == body["id"]), None)
+        if person is None:
+            role = next(role["label"] for role in people["roles"] if role["id"] == body["role"])
+            person = {"id": f"a{len(self.posts)}", "role": role, "name": "", "added": True}
+            people["list"].append(person)
+        person["answers"] = body["answers"]
+        self.change()
+
+    def _person_left(self, body: View) -> None:
+        people = self.view["people"]
+        people["list"] = [one for one in people["list"] if one["id"] != body["id"]]
+        self.change()
+
+    def _capture(self, body: View) -> None:
+        if body["do"] == "start":
+            self._set_capture("asking")
+            self._later(self._permit_capture())
+        else:
+            self._set_capture("paused" if body["do"] == "pause" else "off")
+
+    def _set_capture(self, state: str, words: str = "", **fields: Any) -> None:
+        self.change(capture={"state": state, "words": words, "checked_at": "2026-11-23T09:10:00Z"}, **fields)
+
     def _way(self, body: View) -> None:
         way = next(item for item in self.view["ways"] if item["id"] == body["way"])
         if not way["offered"]:
             raise Refused(409, "not-offered", "This way of working is not permitted for this patient.")
-        self.change(way=body["way"], format=body["format"], phase="gathering")
+        self.change(way=body["way"], format=body["format"], phase="gathering", taken_back=None)
         if body["way"] == "write":
             self._finish_draft([], [])
 
@@ -380,6 +489,50 @@ class ScriptedVisit:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _permit_capture(self) -> None:
+        await asyncio.sleep(self.pace_seconds * 5)
+        if self.view["capture"]["state"] == "asking":
+            self._set_capture(**self.capture_becomes)
+
+    async def _read_back(self, answers: dict[str, str]) -> None:
+        await asyncio.sleep(self.pace_seconds * 5)
+        if self.answers_problem is not None:
+            problem, self.answers_problem = self.answers_problem, None
+            self.change(working=None, problem=problem)
+            return
+        for item in self.view["consents"]:
+            if item["activity"] in answers:
+                yes = answers[item["activity"]] == "yes"
+                reference, words = f"Consent/new-{item['activity']}", "Answered in this visit."
+                effect, code = ("permit", "") if yes else ("deny", "refused")
+                item |= consent(item["activity"], item["label"], yes, words, reference, effect, code)
+        permitted = {item["activity"] for item in self.view["consents"] if item["permitted"]}
+        drafting = "ai-drafting" in permitted
+        self.view["ways"] = ways(drafting, drafting, record=drafting and "recording" in permitted)
+        self.change(working=None)
+        gone = [
+            item for item in self.view["consents"] if item["activity"] in NEEDS.get(self.view["way"], ["ai-drafting"])
+        ]
+        if self.view["way"] and not all(item["permitted"] for item in gone):
+            self.take_back([item["label"] for item in gone if not item["permitted"]])
+
+    def take_back(self, labels: list[str]) -> None:
+        """A permission ends while the visit runs: capture stops, what rested on it goes, and the choice is back."""
+        words = (
+            f"{' and '.join(labels)} is no longer permitted. What was recorded, typed and drafted is destroyed. "
+            "You can write the note yourself."
+        )
+        self._set_capture(
+            "off",
+            phase="choosing",
+            way=None,
+            segments=[],
+            sections=[],
+            withheld=[],
+            typed={"text": "", "observations": ""},
+            taken_back={"labels": labels, "words": words},
+        )
 
     async def _transcribe(self) -> None:
         for done in (0.3, 0.7):
@@ -465,8 +618,10 @@ class ScriptedVisit:
         if self.scene == "hostile":
             spoken = (HOSTILE, *SPOKEN)
         lines: list[View] = []
+        source, speaker = ("session", "unknown") if self.view["way"] == "record" else ("dictation", "clinician")
         for place, text in enumerate(spoken * (1 if self.sounds else 0)):
-            lines.append(segment(len(lines) + 1, "dictation", text, place * 4.2, place + 1 in UNCLEAR))
+            unclear = place + 1 in UNCLEAR
+            lines.append(segment(len(lines) + 1, source, text, place * 4.2, unclear) | {"speaker": speaker})
         for source, words in (
             ("typed", self.view["typed"]["text"]),
             ("observation", self.view["typed"]["observations"]),
@@ -586,6 +741,14 @@ def script_draft(scene: str, segments: list[View]) -> tuple[list[View], list[Vie
     return sections, withheld
 
 
+def show_wording(wording: Wording) -> View:
+    questions = [
+        {"activity": activity.value, "parts": [{"heading": part.heading, "text": part.text} for part in parts]}
+        for activity, parts in wording.questions.items()
+    ]
+    return {"language": wording.language, "title": wording.title, "lead": wording.lead, "questions": questions}
+
+
 # The server --------------------------------------------------------------------------------------------------------
 
 
@@ -601,6 +764,7 @@ class PageServer:
                 Route("/visit/{visit}/", self._page),
                 Route("/visit/{visit}/api/view", self._view),
                 Route("/visit/{visit}/api/events", self._events),
+                Route("/visit/{visit}/api/wording", self._wording),
                 Route("/visit/{visit}/api/{path:path}", self._post, methods=["POST"]),
                 Route("/frame", self._frame),
                 Mount("/page", StaticFiles(directory=PAGE)),
@@ -651,6 +815,14 @@ class PageServer:
             return StreamingResponse(self._find(request).follow(), media_type="text/event-stream", headers=HEADERS)
         except Refused as refused:
             return JSONResponse({}, refused.status)
+
+    async def _wording(self, request: Request) -> Response:
+        visit, language = self._find(request), request.query_params["language"]
+        visit.wordings_asked.append(language)
+        if visit.wording_fails:
+            error = {"error": {"code": "wording", "message": "The page can't be read now. Try again in a moment."}}
+            return JSONResponse(error, 503, headers=HEADERS)
+        return JSONResponse(show_wording(WORDINGS[language]), headers=HEADERS)
 
     async def _post(self, request: Request) -> Response:
         path = request.path_params["path"]

@@ -1,0 +1,72 @@
+// @ts-check
+/**
+ * Consent before sound: the visit is asked whether the microphone may be open, and told when it no longer is.
+ * Nothing here touches the microphone.
+ */
+
+/** @typedef {import("./visit.js").Visit} Visit */
+/** @typedef {import("./view.js").View} View */
+
+export class CapturePermit {
+  #visit;
+  #asked = 0;
+  #stopping = 0;
+  #stoppedAt = -1; // the version of the view at which a stop was last told
+
+  /** @param {Visit} visit */
+  constructor(visit) {
+    this.#visit = visit;
+  }
+
+  /**
+   * Have consent read again, and wait for what comes of it.
+   *
+   * @returns {Promise<boolean>} whether the microphone may be open now; false too where it was paused or stopped meanwhile
+   */
+  async ask() {
+    const asked = (this.#asked += 1);
+    if (!(await this.#visit.act("api/capture", { do: "start" })) || asked !== this.#asked) return false;
+    return new Promise((resolve) => {
+      const look = () => {
+        const view = this.#visit.view;
+        const current = asked === this.#asked && view?.phase === "gathering";
+        if (current && isDeciding(view)) return;
+        this.#visit.removeEventListener("view", look);
+        resolve(current && view.capture.state === "on");
+      };
+      this.#visit.addEventListener("view", look);
+      look();
+    });
+  }
+
+  /** The microphone takes nothing for now. */
+  pause() {
+    this.#asked += 1;
+    void this.#visit.act("api/capture", { do: "pause" }, { now: true });
+  }
+
+  /** The microphone is closed. */
+  async stop() {
+    this.#asked += 1;
+    this.#stopping += 1;
+    await this.#visit.act("api/capture", { do: "stop" }, { now: true });
+    this.#stoppedAt = this.#visit.view?.version ?? -1;
+    this.#stopping -= 1;
+  }
+
+  /**
+   * Tell the visit, once for each of its views, that nothing is recorded here although it still counts on it: the
+   * page was opened anew, or an earlier stop did not arrive.
+   *
+   * @param {View} view
+   */
+  correct({ capture, version }) {
+    const believed = capture.state === "on" || capture.state === "paused";
+    if (believed && this.#stopping === 0 && version !== this.#stoppedAt) void this.stop();
+  }
+}
+
+/** @param {View} view */
+function isDeciding({ capture, working }) {
+  return capture.state === "asking" || (capture.state !== "on" && working?.what === "consent");
+}
