@@ -53,12 +53,14 @@ export class Capture extends EventTarget {
     visit.addEventListener("trouble", this.#seeTrouble);
   }
 
-  /** Drop everything, for good. */
+  /** Drop everything, for good; the visit is told, unless it said so itself. */
   close() {
+    const view = this.#visit.view;
     this.#gone = true;
     clearTimeout(this.#unreached);
     this.#visit.removeEventListener("trouble", this.#seeTrouble);
-    this.discard();
+    if (view?.phase === "gathering" && view.capture.state !== "off") this.discard();
+    else this.drop();
   }
 
   /** @returns {number} recorded so far */
@@ -90,7 +92,7 @@ export class Capture extends EventTarget {
   follow(view) {
     const { state, words: why } = view.capture;
     if (this.running && state === "off") {
-      this.#drop();
+      this.drop();
       this.say(why || this.#words.ended);
     } else if (this.mode === "recording" && state === "paused") {
       this.#recorder?.pause();
@@ -172,8 +174,17 @@ export class Capture extends EventTarget {
   /** Close the microphone at once, drop what it gave, and tell the visit. */
   discard() {
     const capturing = this.running || this.waiting;
-    this.#drop();
+    this.drop();
     if (capturing) void this.#permit.stop();
+  }
+
+  /** Close the microphone at once and drop what it gave; the visit is about to be told, or has said so. */
+  drop() {
+    this.#tries += 1;
+    this.#recorder?.discard();
+    this.#recorder = null;
+    this.#kept = null;
+    this.#set("idle");
   }
 
   /** @param {string} hint */
@@ -181,14 +192,6 @@ export class Capture extends EventTarget {
     if (hint === this.hint) return;
     this.hint = hint;
     this.dispatchEvent(new Event("change"));
-  }
-
-  #drop() {
-    this.#tries += 1;
-    this.#recorder?.discard();
-    this.#recorder = null;
-    this.#kept = null;
-    this.#set("idle");
   }
 
   /** @param {Mode} mode @returns {() => boolean} whether nothing else was begun since */

@@ -50,7 +50,7 @@ export class DictationDesk extends HTMLElement {
       question: this.#words.discardQuestion,
       yes: words.recorder.discardYes,
       no: words.recorder.discardNo,
-      onYes: () => this.discard(),
+      onYes: () => this.#capture.discard(),
     });
     this.#tab = new TabOffer(visit, (text) => this.#capture.say(text));
     this.#file = new SoundFile((sound) => void this.#capture.send(sound), (text) => this.#capture.say(text));
@@ -94,8 +94,9 @@ export class DictationDesk extends HTMLElement {
     this.#arrange();
   }
 
-  discard() {
-    this.#capture.discard();
+  /** Close the microphone at once and drop its sound; the visit is told apart. */
+  drop() {
+    this.#capture.drop();
   }
 
   /** Take nothing while something else is read or asked. */

@@ -67,8 +67,8 @@ export class GatherMaterial extends HTMLElement {
   }
 
   /** Stop the microphone and drop its sound, before anything else is stopped. */
-  discard() {
-    this.#dictation?.discard();
+  drop() {
+    this.#dictation?.drop();
   }
 
   /** Let the microphone take nothing for now. */

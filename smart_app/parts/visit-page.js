@@ -169,7 +169,7 @@ export class VisitPage extends HTMLElement {
   }
 
   async #destroy() {
-    if (this.#panel instanceof GatherMaterial) this.#panel.discard();
+    if (this.#panel instanceof GatherMaterial) this.#panel.drop();
     if (!(await this.#visit.act("api/cancel", {}, { now: true })) && this.#visit.view?.phase !== "ended") {
       this.#visit.say(words.cancel.failed);
     }

@@ -365,6 +365,10 @@ class ScriptedVisit:
         finally:
             self._changed.discard(follower)
 
+    def set_capture(self, state: str, words: str = "", **fields: Any) -> None:
+        """What the visit says of the microphone, and whatever else becomes so with it."""
+        self.change(capture={"state": state, "words": words, "checked_at": "2026-11-23T09:10:00Z"}, **fields)
+
     def refuse_if_told(self, path: str) -> None:
         if path in self.fail_next:
             status, error = self.fail_next.pop(path)
@@ -409,13 +413,10 @@ class ScriptedVisit:
 
     def _capture(self, body: View) -> None:
         if body["do"] == "start":
-            self._set_capture("asking")
+            self.set_capture("asking")
             self._later(self._permit_capture())
         else:
-            self._set_capture("paused" if body["do"] == "pause" else "off")
-
-    def _set_capture(self, state: str, words: str = "", **fields: Any) -> None:
-        self.change(capture={"state": state, "words": words, "checked_at": "2026-11-23T09:10:00Z"}, **fields)
+            self.set_capture("paused" if body["do"] == "pause" else "off")
 
     def _way(self, body: View) -> None:
         way = next(item for item in self.view["ways"] if item["id"] == body["way"])
@@ -493,7 +494,7 @@ class ScriptedVisit:
     async def _permit_capture(self) -> None:
         await asyncio.sleep(self.pace_seconds * 5)
         if self.view["capture"]["state"] == "asking":
-            self._set_capture(**self.capture_becomes)
+            self.set_capture(**self.capture_becomes)
 
     async def _read_back(self, answers: dict[str, str]) -> None:
         await asyncio.sleep(self.pace_seconds * 5)
@@ -523,7 +524,7 @@ class ScriptedVisit:
             f"{' and '.join(labels)} is no longer permitted. What was recorded, typed and drafted is destroyed. "
             "You can write the note yourself."
         )
-        self._set_capture(
+        self.set_capture(
             "off",
             phase="choosing",
             way=None,

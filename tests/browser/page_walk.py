@@ -1,13 +1,13 @@
 """Steps through the page that several tests take, and what they watch on the way."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, ViewportSize, expect
 
 from tests.browser.page_server import PageServer, ScriptedVisit
 
@@ -81,6 +81,34 @@ def open_visit(
             own.close()
         else:
             page.goto("about:blank")
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Press Tab until the focus is there, as a person would; it must be reachable."""
+    for _ in range(120):
+        if target.evaluate("element => element === document.activeElement"):
+            visible = "element => element.matches(':focus-visible') && element.checkVisibility()"
+            assert target.evaluate(visible)
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{target} is not reached by Tab")
+
+
+def press(page: Page, name: str, key: str = "Enter") -> None:
+    target = page.get_by_role("button", name=name, exact=True).filter(visible=True).first
+    tab_to(page, target)
+    page.keyboard.press(key)
+
+
+def watch_microphone(page: Page) -> Callable[[], list[str]]:
+    """From now on, what each microphone that the page opened is doing: ``live``, ``muted`` or ``ended``."""
+    page.evaluate(
+        "() => { window.tracks = []; const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        " navigator.mediaDevices.getUserMedia = async (wish) =>"
+        " { const stream = await get(wish); window.tracks.push(...stream.getTracks()); return stream; }; }"
+    )
+    look = "tracks.map((track) => track.readyState === 'live' && !track.enabled ? 'muted' : track.readyState)"
+    return lambda: list(page.evaluate(look))
 
 
 def choose(page: Page, way: str) -> None:

@@ -1,9 +1,11 @@
 """WCAG 2.2 AA by axe in every phase, light and dark, as a side panel and at full width; and reflow."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.appearance import PANEL, list_faults
+from tests.browser.appearance import ALL_SIZES, PANEL, list_faults
 from tests.browser.page_server import PageServer
 from tests.browser.page_walk import (
     ask_draft,
@@ -91,6 +93,64 @@ def test_axe_finds_nothing_and_nothing_runs_off_in_any_phase(chromium: Browser, 
 
     assert {name: found for name, found in looked.items() if found} == {}
     assert len(looked) == 22
+
+
+def test_axe_finds_nothing_in_what_is_asked_and_recorded(chromium: Browser, page_server: PageServer) -> None:
+    looked: dict[str, list[str]] = {}
+
+    with open_visit(chromium, page_server, "asking", expected_errors=True) as at:
+        page = at.page
+        looked["an answer is missing"] = list_faults(page, sizes=ALL_SIZES)
+        page.get_by_role("button", name="Ask the patient").click()
+        expect(page.get_by_role("heading", name="May we record")).to_be_visible()
+        looked["read with the patient"] = list_faults(page, sizes=ALL_SIZES)
+        page.get_by_role("radio", name="Español").check()
+        page.locator("ask-question").first.get_by_role("radio", name="Yes").check()
+        page.get_by_role("radio", name="The patient").check()
+        page.get_by_role("radio", name="Earlier").check()
+        page.get_by_label("Date and time of the answer").fill("2026-11-20T10:02")
+        at.visit.fail_next["answers"] = (503, {"code": "x", "message": "The log can't be written."})
+        page.get_by_role("button", name="Save the answers").click()
+        expect(page.get_by_text("Not saved;")).to_be_visible()
+        looked["answers that were not saved"] = list_faults(page, sizes=ALL_SIZES)
+
+    for scene in ("attest", "noasking", "hostile"):
+        with open_visit(chromium, page_server, scene) as at:
+            if scene != "noasking":
+                at.page.get_by_role("button", name=re.compile("Ask the patient|Change an answer")).click()
+                expect(at.page.get_by_role("heading", name="May we record")).to_be_visible()
+            looked[scene] = list_faults(at.page, sizes=ALL_SIZES)
+
+    with open_visit(chromium, page_server, "room") as at:
+        page = at.page
+        page.get_by_role("button", name="Add somebody").click()
+        looked["adding somebody"] = list_faults(page, sizes=ALL_SIZES)
+        choose(page, "Record the session")
+        page.locator("room-list summary").click()
+        page.get_by_role("button", name="Start recording").click()
+        expect(page.locator(".strip")).to_contain_text("0:01")
+        looked["recording"] = list_faults(page, sizes=ALL_SIZES)
+        at.visit.set_capture("paused", "The EHR has not answered for a minute. The recording is paused.")
+        expect(page.get_by_text("The EHR has not answered")).to_be_visible()
+        looked["paused by the visit"] = list_faults(page, sizes=ALL_SIZES)
+        at.visit.take_back(["Recording"])
+        expect(page.get_by_role("alert")).to_be_visible()
+        looked["taken back"] = list_faults(page, sizes=ALL_SIZES)
+        choose(page, "Tidy my note")
+        looked["tidying"] = list_faults(page, sizes=ALL_SIZES)
+
+    assert {name: found for name, found in looked.items() if found} == {}
+    assert len(looked) == 11
+
+
+def test_what_is_read_and_who_is_here_fit_320_pixels(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "room", viewport={"width": 320, "height": 256}) as at:
+        page = at.page
+        page.get_by_role("button", name="Add somebody").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        page.get_by_role("button", name="Change an answer").click()
+        expect(page.get_by_role("heading", name="May we record")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 @pytest.mark.parametrize("scene", ["plain", "hostile", "righttoleft", "long"])

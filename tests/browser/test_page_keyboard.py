@@ -4,29 +4,12 @@ import io
 import wave
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.page_server import PageServer
-from tests.browser.page_walk import ask_draft, choose, give_dictation, open_visit
+from tests.browser.page_walk import ask_draft, choose, give_dictation, open_visit, press, tab_to, watch_microphone
 
 pytestmark = pytest.mark.browser
-
-
-def tab_to(page: Page, target: Locator) -> None:
-    """Press Tab until the focus is there, as a person would; it must be reachable."""
-    for _ in range(120):
-        if target.evaluate("element => element === document.activeElement"):
-            visible = "element => element.matches(':focus-visible') && element.checkVisibility()"
-            assert target.evaluate(visible)
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"{target} is not reached by Tab")
-
-
-def press(page: Page, name: str, key: str = "Enter") -> None:
-    target = page.get_by_role("button", name=name, exact=True).filter(visible=True).first
-    tab_to(page, target)
-    page.keyboard.press(key)
 
 
 def test_walks_from_choosing_to_the_signature(chromium: Browser, page_server: PageServer) -> None:
@@ -171,16 +154,13 @@ def test_stopping_a_recording_closes_the_microphone(chromium: Browser, page_serv
     with open_visit(chromium, page_server, "plain") as at:
         page = at.page
         choose(page, "Dictate")
-        page.evaluate(
-            "() => { const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
-            " navigator.mediaDevices.getUserMedia = async (wish) => (window.stream = await get(wish)); }"
-        )
+        microphone = watch_microphone(page)
         press(page, "Start dictating")
         expect(page.locator(".strip")).to_contain_text("dictating 0:01")
         press(page, "Stop and destroy")
         press(page, "Destroy everything")
         expect(page.get_by_role("heading", name="Stopped and destroyed")).to_be_visible()
-        assert page.evaluate("window.stream.getTracks().every((track) => track.readyState === 'ended')")
+        assert microphone() == ["ended"]
         expect(page.locator(".strip")).to_be_hidden()
         assert at.visit.sounds == []
 
