@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, ViewportSize, expect
 
-from tests.browser.page_server import PageServer, ScriptedVisit
+from tests.browser.page_server import PageServer
+from tests.browser.scripted_visit import ScriptedVisit
 
 numbers = itertools.count(1)
 WIDE: ViewportSize = {"width": 1280, "height": 860}

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.page_server import HOSTILE, PageServer
+from tests.browser.page_scenes import HOSTILE
+from tests.browser.page_server import PageServer
 from tests.browser.page_walk import (
     ask_draft,
     attest,
