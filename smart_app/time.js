@@ -18,8 +18,14 @@ export function showDate(date) {
 export function showMoment(instant) {
   const at = new Date(instant);
   if (Number.isNaN(at.getTime())) return instant;
-  const clock = [at.getHours(), at.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
-  return `${at.getDate()} ${MONTHS[at.getMonth()]} ${at.getFullYear()}, ${clock}`;
+  return `${at.getDate()} ${MONTHS[at.getMonth()]} ${at.getFullYear()}, ${showTime(instant)}`;
+}
+
+/** @param {string} instant ISO 8601 @returns {string} hours and minutes in the browser's zone */
+export function showTime(instant) {
+  const at = new Date(instant);
+  if (Number.isNaN(at.getTime())) return instant;
+  return [at.getHours(), at.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 /**

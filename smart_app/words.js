@@ -191,6 +191,7 @@ export const words = {
     discardYes: "Discard it",
     discardNo: "Keep it",
     notNow: "Don't start",
+    checked: /** @param {string} clock */ (clock) => `Consent last read at ${clock}`,
     level: "Microphone level",
     silent: "No sound is arriving. Check that the right microphone is chosen and not muted.",
     sendAgain: "Send again",

@@ -2,7 +2,7 @@
 /** The desk of the microphone, for a dictation or for the session itself; a dictation may be a file as well. */
 import { Capture } from "../capture.js";
 import { make, makeButton, setAttributes, setText } from "../element.js";
-import { showClock } from "../time.js";
+import { showClock, showTime } from "../time.js";
 import { words } from "../words.js";
 import { ConfirmButton } from "./confirm-button.js";
 import { SoundFile } from "./sound-file.js";
@@ -24,6 +24,7 @@ export class DictationDesk extends HTMLElement {
   #light = make("strong", { class: "record-state", role: "status" });
   #level = make("meter", { min: 0, max: 1, low: 0.02, high: 0.95, optimum: 0.4, "aria-label": words.recorder.level });
   #panel;
+  #checked = make("p", { class: "quiet" });
   #hint = make("p", { class: "notice", role: "status", dir: "auto" });
   #record;
   #pause = makeButton("", () => (this.#capture.mode === "paused" ? void this.#capture.resume() : this.#capture.pause()));
@@ -64,6 +65,7 @@ export class DictationDesk extends HTMLElement {
       this.#intro,
       this.#panel,
       make("div", { class: "row" }, ...buttons),
+      this.#checked,
       this.#hint,
       this.#tab,
       this.#file,
@@ -91,6 +93,8 @@ export class DictationDesk extends HTMLElement {
     this.#capture.follow(view);
     this.#transcribing = view.working?.what === "transcribing";
     this.#speechReady = view.speech.ready;
+    const { checked_at: checkedAt } = view.capture;
+    setText(this.#checked, checkedAt ? words.recorder.checked(showTime(checkedAt)) : "");
     this.#arrange();
   }
 
@@ -123,6 +127,7 @@ export class DictationDesk extends HTMLElement {
     this.#clock.hidden = this.#level.hidden = !running;
     this.#record.hidden = mode !== "idle" && !waiting;
     setAttributes(this.#record, { disabled: !free && !waiting, "aria-disabled": waiting ? "true" : null });
+    this.#checked.hidden = !running || this.#checked.textContent === "";
     this.#notNow.hidden = !waiting;
     this.#pause.hidden = !running || mode === "lost";
     setAttributes(this.#pause, { "aria-disabled": mode === "resuming" ? "true" : null });

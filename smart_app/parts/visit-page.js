@@ -87,7 +87,7 @@ export class VisitPage extends HTMLElement {
     this.#showPanel("opening");
     this.#visit.addEventListener("view", () => this.#show());
     this.#visit.addEventListener("trouble", () => this.#trouble.show(this.#visit));
-    this.addEventListener("dismissed", () => this.#panel?.heading.focus());
+    this.addEventListener("dismissed", () => (this.#asking ?? this.#panel)?.heading.focus());
     this.addEventListener("recording", (event) => this.#showRecording(/** @type {CustomEvent} */ (event).detail));
     document.addEventListener("keydown", (event) => this.#takeKey(event));
     for (const kind of /** @type {const} */ (["dragover", "drop"])) {

@@ -37,6 +37,7 @@ def test_the_microphone_waits_for_consent_to_be_read_again(chromium: Browser, pa
         assert microphone() == []
         expect(page.locator(".strip")).to_contain_text("recording the session 0:01")
         expect(page.get_by_role("button", name="Pause")).to_be_focused()
+        expect(page.get_by_text("Consent last read at ")).to_be_visible()
         assert microphone() == ["live"]
         assert list_captures(at) == ["start"]
 

@@ -217,7 +217,7 @@ def test_telehealth_and_the_visit_are_asked_where_the_record_does_not_say(
 ) -> None:
     with open_visit(chromium, page_server, "telehealth") as at:
         at.page.get_by_role("button", name="Yes, telehealth").click()
-        expect(at.page.locator("visit-line")).to_contain_text("Telehealth")
+        expect(at.page.locator("visit-line")).to_contain_text("· Telehealth ·")
         assert at.posts("telehealth") == [{"remote": True}]
     with open_visit(chromium, page_server, "encounters") as at:
         at.page.get_by_role("button", name="Medication check").click()
