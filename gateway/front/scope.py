@@ -1,7 +1,8 @@
-"""What a visit may ask of its EHR: decided from the method, the path, the query and one header, before it is sent.
+"""What a visit may ask of its EHR: decided from the method, the path, the query and two headers, before it is sent.
 
 A read names this visit's own patient, encounter or clinician, or one resource of the few other kinds; a search names
-this visit's patient, and nothing in it may bring in more than matches; a write creates a note or its Provenance.
+this visit's patient, and nothing in it may bring in more than matches; a write creates a note or its Provenance and,
+where the site says so, a Consent or an AuditEvent; the one update is of a Consent in a version that the visit names.
 Whether what comes back is this patient's, the visit checks itself (``ehr/chart``); what it writes, nobody checks
 here: bodies are not looked at.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qsl
 
-Action = Literal["read", "search", "capability", "create"]
+Action = Literal["read", "search", "capability", "create", "update"]
 
 READABLE = frozenset(
     {
@@ -21,15 +22,18 @@ READABLE = frozenset(
         "Practitioner",
         "PractitionerRole",
         "RelatedPerson",
+        "Group",
         "DocumentReference",
         "Binary",
     }
 )
-OF_PATIENT = frozenset({"Encounter", "Consent", "DocumentReference"})  # searched by patient
+OF_PATIENT = frozenset({"Encounter", "Consent", "DocumentReference", "RelatedPerson"})  # searched by patient
+OF_SUBJECT = frozenset({"Encounter", "DocumentReference"})  # of these, those with a search parameter ``subject``
 WRITABLE = frozenset({"DocumentReference", "Provenance"})
 ID = re.compile(r"(?!\.+$|_)[A-Za-z0-9\-._]{1,128}")
 # FHIR R4 search, 3.1.1: each of these names the patient; the modifier says the type, as the value may too.
-PATIENT_PARAMETERS = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
+PATIENT_PARAMETERS = frozenset({"patient", "patient:Patient"})
+SUBJECT_PARAMETERS = PATIENT_PARAMETERS | {"subject", "subject:Patient"}
 # Each further parameter narrows a search (3.1.1.2: AND), but not those that add resources, reach through a reference
 # (a dot or a modifier in the name), or ask in a language of their own.
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}")
@@ -38,6 +42,18 @@ PAGES = "_getpages"  # HAPI's own links to the next page carry this, and how to 
 SHOWING = frozenset({"_format", "_pretty", "_count", "_summary", "_elements", "_total"})
 ROLE_SEARCH = frozenset({("_include", "PractitionerRole:practitioner")})
 CONDITION = re.compile(r"identifier=[^&;]+")
+ENTITY_TAG = re.compile(r'(?:W/)?"[A-Za-z0-9\-._]{1,128}"')  # one version; R4 knows no list of them, and * is any
+
+
+@dataclass(frozen=True, slots=True)
+class May:
+    """What this site lets a visit write beside the note: Consents (and set one inactive), AuditEvents."""
+
+    consents: bool = False
+    audit_events: bool = False
+
+
+NOTE_ALONE = May()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,14 @@ class Refused:
 
 
 def judge_call(
-    method: str, path: str, query: str, own: Own, ehr_base: str, condition: str | None = None
+    method: str,
+    path: str,
+    query: str,
+    own: Own,
+    ehr_base: str,
+    condition: str | None = None,
+    match: str | None = None,
+    may: May = NOTE_ALONE,
 ) -> Call | Refused:
     """Decide one call.
 
@@ -77,6 +100,8 @@ def judge_call(
         path: below the base, undecoded, without a leading slash.
         query: undecoded.
         condition: the header If-None-Exist, a search of its own.
+        match: the header If-Match, which an update needs and nothing else has.
+        may: what the site allows.
     """
     if ";" in query:  # some servers end a parameter here too
         return Refused("query")
@@ -93,12 +118,20 @@ def judge_call(
             if not _is_own(type_, id_, own):
                 return Refused(f"other-{type_.lower()}")
             return Call("read", type_, path) if only_showing else Refused("query")
-        case "POST", [type_] if type_ in WRITABLE and not query:
-            if condition is not None and not CONDITION.fullmatch(condition):
+        case "POST", [type_] if _may_create(type_, may) and not query:
+            if match is not None or (condition is not None and not CONDITION.fullmatch(condition)):
                 return Refused("condition")
             return Call("create", type_, path)
+        case "PUT", ["Consent", id_] if may.consents and ID.fullmatch(id_) and not query:
+            if condition is not None or match is None or not ENTITY_TAG.fullmatch(match):
+                return Refused("condition")
+            return Call("update", "Consent", path)
         case _:
             return Refused("call")
+
+
+def _may_create(type_: str, may: May) -> bool:
+    return type_ in WRITABLE or (type_ == "Consent" and may.consents) or (type_ == "AuditEvent" and may.audit_events)
 
 
 def _is_own(type_: str, id_: str, own: Own) -> bool:
@@ -139,13 +172,19 @@ def _judge_search(type_: str, values: list[tuple[str, str]], own: Own, ehr_base:
         return Refused("call")
     relative = f"Patient/{own.patient_id}"
     names = {own.patient_id, relative, f"{ehr_base.rstrip('/')}/{relative}"}
-    naming = PATIENT_PARAMETERS if type_ in OF_PATIENT else frozenset({"_id"})
-    named = [value for name, value in values if name in naming]
+    naming = _list_naming(type_)
     rest = [name for name, _ in values if name not in naming]
-    if any(value not in names for value in named):
+    if any(value not in names for name, value in values if name in naming | SUBJECT_PARAMETERS):
         return Refused("other-patient")
-    if not named:
+    if len(rest) == len(values):
         return Refused("no-patient")
     if any(not PLAIN.fullmatch(name) or name.lower() in WIDENING for name in rest):
         return Refused("query")
     return Call("search", type_, type_)
+
+
+def _list_naming(type_: str) -> frozenset[str]:
+    """The parameters that name the patient; a server may ignore one that it does not know, and find everybody's."""
+    if type_ in OF_SUBJECT:
+        return SUBJECT_PARAMETERS
+    return PATIENT_PARAMETERS if type_ in OF_PATIENT else frozenset({"_id"})

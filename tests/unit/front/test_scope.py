@@ -1,13 +1,19 @@
 import pytest
 
-from gateway.front.scope import Call, Own, Refused, judge_call
+from gateway.front.scope import Call, May, Own, Refused, judge_call
 
 BASE = "https://ehr.example.org/fhir"
 OWN = Own("p1", "e1", "PractitionerRole/7")
 
 
-def judge(method, path, query="", condition=None):
-    return judge_call(method, path, query, OWN, BASE, condition)
+ALL = May(consents=True, audit_events=True)
+TAG = 'W/"3"'
+
+
+def judge(method, path, query="", condition=None, match=None, may=None):
+    if may is None:
+        return judge_call(method, path, query, OWN, BASE, condition, match)
+    return judge_call(method, path, query, OWN, BASE, condition, match, may)
 
 
 @pytest.mark.parametrize(
@@ -30,12 +36,19 @@ def judge(method, path, query="", condition=None):
         ("GET", "DocumentReference", "patient=p1&relatesto=DocumentReference%2F7&_sort=-_lastUpdated", "search"),
         ("GET", "Consent", "patient=p1&_count=20&_offset=20&page=2", "search"),
         ("GET", "Binary/7", "", "read"),
+        ("GET", "RelatedPerson/9", "", "read"),
+        ("GET", "RelatedPerson", "patient=p1", "search"),
+        ("GET", "RelatedPerson", "patient=Patient%2Fp1&active=true", "search"),
+        ("GET", "Group/g1", "", "read"),
+        ("GET", "Group/g1/_history/2", "", "read"),
         ("POST", "DocumentReference", "", "create"),
         ("POST", "Provenance", "", "create"),
     ],
 )
-def test_passes_what_a_visit_needs(method, path, query, action):
-    assert judge(method, path, query) == Call(action, judge(method, path, query).type, path)
+@pytest.mark.parametrize("may", [None, ALL])
+def test_passes_what_a_visit_needs(method, path, query, action, may):
+    call = judge(method, path, query, may=may)
+    assert call == Call(action, call.type, path)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +83,6 @@ def test_passes_what_a_visit_needs(method, path, query, action):
         ("PUT", "Patient/p1", ""),
         ("PUT", "DocumentReference", "identifier=x"),
         ("PUT", "DocumentReference/7", ""),
-        ("POST", "Consent", ""),
         ("POST", "DocumentReference", "_format=json"),
         ("POST", "DocumentReference/7", ""),
         ("POST", "DocumentReference/_search", ""),
@@ -129,12 +141,55 @@ def test_passes_what_a_visit_needs(method, path, query, action):
         ("GET", "Consent", "Patient=p1"),
         ("GET", "", "_getpages=abc&_type=Patient"),
         ("GET", "", "_getpages=abc&patient=p2"),
+        # the people around a patient: by the patient alone, and groups by their id alone
+        ("GET", "RelatedPerson", ""),
+        ("GET", "RelatedPerson", "patient=p2"),
+        ("GET", "RelatedPerson", "subject=p1"),
+        ("GET", "RelatedPerson", "patient:Patient=p2"),
+        ("GET", "RelatedPerson", "_id=9"),
+        ("GET", "RelatedPerson", "name=Miller"),
+        ("GET", "RelatedPerson", "patient=p1&_include=RelatedPerson:patient"),
+        ("GET", "RelatedPerson/_history", ""),
+        ("GET", "Group", ""),
+        ("GET", "Group", "member=Patient/p1"),
+        ("GET", "Group", "_id=g1"),
+        ("GET", "Group", "patient=p1"),
+        ("GET", "Group/_history", ""),
+        ("GET", "Group/g1", "_include=Group:member"),
+        ("GET", "Group/g1/$everything", ""),
+        ("GET", "Consent", "subject=p1"),
+        ("GET", "Consent", "subject:Patient=p1"),
+        ("GET", "Consent", "patient=p1&subject=p2"),
+        # writing of other kinds, and other ways of writing
+        ("POST", "RelatedPerson", ""),
+        ("POST", "Group", ""),
+        ("POST", "Encounter", ""),
+        ("POST", "Binary", ""),
+        ("POST", "Subscription", ""),
+        ("POST", "Consent/7", ""),
+        ("POST", "Consent/_search", "patient=p1"),
+        ("POST", "Consent", "patient=p1"),
+        ("POST", "AuditEvent", "_format=json"),
+        ("POST", "AuditEvent/_search", ""),
+        ("GET", "AuditEvent", "patient=p1"),
+        ("GET", "AuditEvent/7", ""),
+        ("PUT", "Consent", ""),
+        ("PUT", "Consent", "identifier=x"),
+        ("PUT", "Consent/7", ""),
+        ("PUT", "AuditEvent/7", ""),
+        ("PUT", "Provenance/7", ""),
+        ("PUT", "Group/g1", ""),
+        ("PUT", "RelatedPerson/9", ""),
+        ("PUT", "", ""),
+        ("PATCH", "Consent/7", ""),
+        ("DELETE", "Consent/7", ""),
         ("DELETE", "DocumentReference/7", ""),
         ("PATCH", "DocumentReference/7", ""),
     ],
 )
-def test_refuses_everything_else(method, path, query):
-    assert isinstance(judge(method, path, query), Refused)
+@pytest.mark.parametrize("may", [None, ALL])
+def test_refuses_everything_else(method, path, query, may):
+    assert isinstance(judge(method, path, query, may=may), Refused)
 
 
 @pytest.mark.parametrize("condition", ["identifier=https%3A%2F%2Fx%7Curn%3Auuid%3A1", None])
@@ -154,3 +209,72 @@ def test_without_an_encounter_in_the_launch_any_may_be_read_and_the_visit_checks
     own = Own("p1", None, "Practitioner/42")
     assert isinstance(judge_call("GET", "Encounter/e2", "", own, BASE), Call)
     assert isinstance(judge_call("GET", "Practitioner/42", "", own, BASE), Call)
+
+
+# What a site allows beside the note ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("type_", "may"), [("Consent", May(consents=True)), ("AuditEvent", May(audit_events=True)), ("Consent", ALL)]
+)
+def test_a_consent_or_an_audit_event_is_created_where_the_site_says_so(type_, may):
+    assert judge("POST", type_, may=may) == Call("create", type_, type_)
+    assert judge("POST", type_, condition="identifier=x", may=may) == Call("create", type_, type_)
+
+
+@pytest.mark.parametrize(
+    ("type_", "may"),
+    [
+        ("Consent", None),
+        ("Consent", May()),
+        ("Consent", May(audit_events=True)),
+        ("AuditEvent", None),
+        ("AuditEvent", May()),
+        ("AuditEvent", May(consents=True)),
+    ],
+)
+def test_neither_is_created_where_the_site_does_not(type_, may):
+    assert judge("POST", type_, may=may) == Refused("call")
+    assert judge("PUT", f"{type_}/7", match=TAG, may=may) == Refused("call")
+
+
+@pytest.mark.parametrize("tag", ['W/"3"', '"3"', 'W/"a-b._9"'])
+def test_a_consent_is_updated_in_the_version_that_is_named(tag):
+    assert judge("PUT", "Consent/7", match=tag, may=May(consents=True)) == Call("update", "Consent", "Consent/7")
+
+
+@pytest.mark.parametrize("tag", [None, "", "*", "3", 'W/"3', 'W/""', 'W/"3", W/"4"', '"3" ', '"a b"', '"3\n"', 'w/"3"'])
+def test_an_update_without_a_version_is_refused(tag):
+    assert judge("PUT", "Consent/7", match=tag, may=ALL) == Refused("condition")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Consent/..",
+        "Consent/%2e%2e",
+        "Consent/_history",
+        "Consent/7/_history/1",
+        "Consent/7/",
+        "Consent/7;x",
+        "consent/7",
+    ],
+)
+def test_an_update_names_one_consent(path):
+    assert judge("PUT", path, match=TAG, may=ALL) == Refused("call")
+
+
+@pytest.mark.parametrize("query", ["patient=p1", "_format=json", "x"])
+def test_an_update_has_no_query(query):
+    assert judge("PUT", "Consent/7", query, match=TAG, may=ALL) == Refused("call")
+
+
+def test_an_update_is_no_conditional_create_and_a_create_names_no_version():
+    assert judge("PUT", "Consent/7", condition="identifier=x", match=TAG, may=ALL) == Refused("condition")
+    assert judge("POST", "Consent", match=TAG, may=ALL) == Refused("condition")
+    assert judge("POST", "DocumentReference", match=TAG) == Refused("condition")
+
+
+@pytest.mark.parametrize("condition", ["", "patient=p2", "identifier=x&patient=p2", "_id=7"])
+def test_a_conditional_create_of_a_consent_names_its_identifier_alone(condition):
+    assert judge("POST", "Consent", condition=condition, may=ALL) == Refused("condition")
