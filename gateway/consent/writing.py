@@ -239,6 +239,8 @@ def _require_yes(
         f"In the record {', '.join(one.reference for one in against)} would still stand against a yes to "
         f"{activity.words}, so it was not written. Have that changed in the EHR, then ask again."
     )
+    if sitting.asked.given_at is not None:
+        words += " If the answer is newer than that, correct its moment."
     raise ConsentNotTaken("consent.stays-no", words, detail)
 
 

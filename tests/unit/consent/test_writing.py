@@ -460,7 +460,9 @@ async def test_a_clock_that_is_minutes_ahead_is_not_followed(desk):
 
 async def test_a_yes_given_before_the_no_was_written_down_is_not_written(desk):
     await desk.say("no")
-    assert (await desk.fail(given_at=START)).code == "consent.stays-no"
+    error = await desk.fail(given_at=START)
+    assert error.code == "consent.stays-no"
+    assert error.public.endswith("correct its moment.")
 
 
 # Lost replies, and what is stored otherwise ---------------------------------------------------------------------------
