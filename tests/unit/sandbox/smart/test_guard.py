@@ -1,12 +1,16 @@
 """Every FHIR call is held against its token."""
 
 import base64
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.sandbox.faults import ArmedFault, Fault
 from gateway.sandbox.smart.scopes import parse_scopes
+
+SHIPPED = tomllib.loads((Path(__file__).parents[4] / "config/ehrs/sandbox.toml").read_text(encoding="utf-8"))
 
 
 def write_note(patient: str = "ada-marlowe", status: str = "preliminary") -> dict[str, Any]:
@@ -159,6 +163,32 @@ async def test_a_provenance_belongs_to_the_patient_of_its_target(app: Any) -> No
     assert (await app.fhir(token, "POST", "Provenance", json=write("bruno-castellan-14d-note"))).status_code == 403
     found = await app.fhir(token, "GET", f"Provenance?target=DocumentReference/{id_}")
     assert found.json()["total"] == 1
+
+
+async def test_with_the_shipped_scopes_an_answer_is_written_and_an_older_one_ended(app: Any) -> None:
+    token = (await app.launch(scope=SHIPPED["client"]["scopes"]))["access_token"]
+    older = (await app.fhir(token, "GET", "Consent/ada-marlowe-recording")).json()
+    version = {"If-Match": f'W/"{older["meta"]["versionId"]}"', "Authorization": f"Bearer {token}"}
+    path = "/fhir/Consent/ada-marlowe-recording"
+    ended = await app.http.put(path, headers=version, json={**older, "status": "inactive"})
+    assert ended.status_code == 200, ended.text
+    assert (await app.http.put(path, headers=version, json={**older, "status": "active"})).status_code == 409
+    new = {name: value for name, value in older.items() if name not in ("id", "meta")}
+    created = await app.fhir(token, "POST", "Consent", json=new)
+    assert created.status_code == 201, created.text
+    provenance = {
+        "resourceType": "Provenance",
+        "target": [{"reference": f"Consent/{created.json()['id']}"}],
+        "recorded": "2026-11-23T12:00:00Z",
+        "agent": [
+            {"who": {"reference": "Patient/ada-marlowe"}},
+            {"who": {"reference": "Practitioner/mara-ellison"}},
+            {"who": {"display": "A member of the practice's staff"}},
+        ],
+    }
+    assert (await app.fhir(token, "POST", "Provenance", json=provenance)).status_code == 201
+    elsewhere = {**new, "patient": {"reference": "Patient/bruno-castellan"}}
+    assert (await app.fhir(token, "POST", "Consent", json=elsewhere)).status_code == 403
 
 
 async def test_a_signed_note_is_locked_for_apps(app: Any) -> None:
