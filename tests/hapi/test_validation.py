@@ -12,7 +12,7 @@ from gateway.ehr.site import EhrSite, read_sites
 from gateway.filing.document import build_document
 from gateway.filing.provenance import build_provenance
 from tests.hapi.definitions import OWN, US_CORE, HapiServer, read_json
-from tests.unit.filing.examples import FOLDER, TARGET
+from tests.unit.filing.examples import DECISIONS, FOLDER, SITTINGS, TARGET, build_decision, build_sitting
 from tests.unit.filing.invented import IDENTIFIER, VARIETIES, make_chart, make_encounter, make_facts, make_note
 
 pytestmark = pytest.mark.hapi
@@ -22,6 +22,8 @@ SITES = {id_: site for folder in (EHRS, EHRS / "examples") for id_, site in read
 PROFILES = {
     "DocumentReference": ("", f"{US_CORE}documentreference", f"{OWN}note"),
     "Provenance": ("", f"{US_CORE}provenance", f"{OWN}provenance"),
+    "answer": ("", f"{US_CORE}provenance", f"{OWN}answer-provenance"),
+    "AuditEvent": ("", f"{OWN}decision"),
 }
 # The only warnings, and why each is let be. Another one fails the test.
 LET_BE = (
@@ -29,16 +31,24 @@ LET_BE = (
     r"#AIAST\) was not found in the value set 'SecurityLabels'",  # FHIR R4's copy of the value set is older
     r"value set 'V3 Value SetPurposeOfUse'.*#AIAST",  # AI Transparency on FHIR puts it in Provenance.reason
     r"value set 'Consent PolicyRule Codes'.*v3-ActCode#OPT(IN|OUT)\)",  # as R4's own examples say it
+    r"AuthZsubType#AuthZ-Consent.*value set.*audit-event-sub-type",  # R4's value set is older than IHE's codes
     r"\"this\.codeSystem\" is null",  # HAPI itself fails at US Core's value set of all LOINC document types
 )
 
 
 def list_findings(server: HapiServer, resource: dict[str, Any]) -> Iterator[str]:
     """Every error, and every warning that is not let be, under each of the resource's profiles."""
-    for profile in PROFILES.get(resource["resourceType"]) or ("", f"{OWN}consent", *resource["meta"]["profile"]):
+    for profile in list_profiles(resource):
         for issue in server.validate(resource, profile):
             if issue.severity != "warning" or not any(re.search(known, issue.words) for known in LET_BE):
                 yield f"{profile.rsplit('/', 1)[-1] or 'R4'}: {issue.severity} {issue.place} {issue.words}"
+
+
+def list_profiles(resource: dict[str, Any]) -> tuple[str, ...]:
+    if resource["resourceType"] == "Consent":
+        return ("", f"{OWN}consent", *resource["meta"]["profile"])
+    is_of_answer = resource.get("target", [{}])[0].get("reference", "").startswith("Consent/")
+    return PROFILES["answer" if is_of_answer else resource["resourceType"]]
 
 
 def build_both(kind: str, site: EhrSite, chart: Any, facts: Any, text: str = "") -> list[dict[str, Any]]:
@@ -150,3 +160,44 @@ def test_a_wrong_note_is_found(hapi: HapiServer, path: str, value: Any, profile:
 def test_a_wrong_provenance_is_found(hapi: HapiServer, path: str, value: Any, profile: str) -> None:
     _, provenance = build_both("model", SITES["sandbox"], make_chart(), make_facts("dictation"))
     assert [one for one in list_findings(hapi, change(provenance, path, value)) if one.startswith(f"{profile}: ")]
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+@pytest.mark.parametrize("organization", ["", "Organization/invented-practice"])
+@pytest.mark.parametrize("device", ["", "Device/countersign"])
+def test_a_decision_is_valid_whatever_is_known(hapi: HapiServer, decision: str, organization: str, device: str) -> None:
+    assert list(list_findings(hapi, build_decision(decision, organization, device))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "profile"),
+    [
+        ("agent.0.type.coding.0.code", "bystander", "R4"),
+        ("entity", None, "countersign-answer-provenance"),
+        ("occurredDateTime", None, "countersign-answer-provenance"),
+        ("activity", None, "countersign-answer-provenance"),
+    ],
+)
+@pytest.mark.parametrize("sitting", SITTINGS)
+def test_a_wrong_provenance_of_an_answer_is_found(
+    hapi: HapiServer, sitting: str, path: str, value: Any, profile: str
+) -> None:
+    changed = change(build_sitting(sitting), path, value)
+    assert [one for one in list_findings(hapi, changed) if one.startswith(f"{profile}: ")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "profile"),
+    [
+        ("outcome", None, "countersign-decision"),
+        ("type.code", "999999", "R4"),
+        ("agent.1.requestor", None, "R4"),
+        ("type.code", "110112", "countersign-decision"),
+        ("action", "R", "countersign-decision"),
+        ("outcomeDesc", None, "countersign-decision"),
+        ("entity", None, "countersign-decision"),
+    ],
+)
+def test_a_wrong_decision_is_found(hapi: HapiServer, path: str, value: Any, profile: str) -> None:
+    changed = change(build_decision("decision-permit"), path, value)
+    assert [one for one in list_findings(hapi, changed) if one.startswith(f"{profile}: ")]
