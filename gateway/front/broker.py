@@ -26,7 +26,7 @@ from uvicorn.server import ServerState
 from gateway.ehr.site import EhrSite
 from gateway.errors import CountersignError, LedgerError, VisitError
 from gateway.front.access import Access
-from gateway.front.scope import Call, Own, Refused, judge_call
+from gateway.front.scope import Call, May, Own, Refused, judge_call
 from gateway.ledger.entry import MOST_RESOURCES, Entry
 from gateway.ledger.log import Ledger
 from gateway.visit.peer import talk_only_to
@@ -39,7 +39,7 @@ MAX_REPORT_BYTES = 64 * 1024
 SENT_ON = frozenset(
     {
         *("accept", "accept-encoding", "accept-language", "cache-control", "content-type"),
-        *("prefer", "if-none-exist", "if-none-match", "if-modified-since"),
+        *("prefer", "if-match", "if-none-exist", "if-none-match", "if-modified-since"),
     }
 )
 NOT_SENT_BACK = frozenset(
@@ -103,6 +103,7 @@ class Broker:
         self._visit_id = visit_id
         self._site = site
         self._base = site.issuer.rstrip("/")
+        self._may = May(consents=site.consent.answers == "write", audit_events=site.consent.audit_events)
         self._http = http
         self._ledger = ledger
         self._on_ended = on_ended
@@ -112,8 +113,8 @@ class Broker:
         self._state = ServerState()
         self.app = Starlette(
             routes=[
-                Route("/fhir", self._pass_call, methods=["GET", "POST"]),
-                Route("/fhir/{path:path}", self._pass_call, methods=["GET", "POST"]),
+                Route("/fhir", self._pass_call, methods=["GET", "POST", "PUT"]),
+                Route("/fhir/{path:path}", self._pass_call, methods=["GET", "POST", "PUT"]),
                 Route("/ledger", self._write_entry, methods=["POST"]),
                 Route("/ended", self._take_report, methods=["POST"]),
             ],
@@ -183,12 +184,13 @@ class Broker:
         query = request.scope["query_string"].decode("latin-1")
         condition = request.headers.get("if-none-exist")
         own = Own(session.patient_id, session.encounter_id, session.user)
-        call = judge_call(request.method, path, query, own, self._base, condition)
+        match = request.headers.get("if-match")
+        call = judge_call(request.method, path, query, own, self._base, condition, match, self._may)
         if isinstance(call, Refused):
             self._ledger.owe(self.entry("front:fhir:refused", call.code))
             log.error("broker.refused visit=%s code=%s", self._visit_id, call.code)
             return _say("broker.refused", "This visit may not ask the EHR for that.", 403)
-        body = await _read_body(request, MAX_BODY_BYTES) if call.action == "create" else None
+        body = await _read_body(request, MAX_BODY_BYTES) if call.action in ("create", "update") else None
         token = await session.access.take_token()
         await self._ledger.append(self.entry(f"front:fhir:{call.action}", type=call.type))
         response = await self._send(call, query, request, body, token)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.consent.asking import AskedAnswers, Performer, attest_answers, list_performers
-from gateway.consent.decision import Activity, Permit
+from gateway.consent.decision import Activity, Permit, Refusal
 from gateway.consent.room import ROLES, Present, Said, add_present, answer_for, list_present
 from gateway.consent.writing import write_answers
 from gateway.ehr.chart import Chart
 from gateway.ehr.reference import parse_reference
 from gateway.errors import ConsentNotTaken, EhrError, LedgerError, VisitError
+from gateway.filing.auditing import send_audit_event
 from gateway.visit import events
 from gateway.visit import state as machine
 from gateway.visit.events import Event, Way
@@ -226,6 +227,17 @@ class ConsentDesk:
         state = self._stage.state
         needed = machine.needed_consents(state.way, state.telehealth) if state.way else frozenset()
         await self._decider.decide(self._stage.contents, self._tools.now(), needed)
+        if self._tools.site.consent.audit_events:
+            self._stage.spawn(self._tell_ehr(tuple(self._stage.contents.consents.values())))
+
+    async def _tell_ehr(self, decided: Sequence[Permit | Refusal]) -> None:
+        """Each decision as an AuditEvent in the EHR; nothing waits for it."""
+        tools, chart = self._tools, self._stage.contents.chart
+        if chart is not None:
+            sent = (send_audit_event(tools.fhir, chart, tools.site, tools.consent_rules, one) for one in decided)
+            taken = await asyncio.gather(*sent)
+            if not all(taken):
+                log.warning("visit.audit-event.untaken count=%d", taken.count(False))
 
     async def _decide_and_tell(self) -> None:
         await self._decide()

@@ -497,3 +497,26 @@ async def test_tidying_puts_her_own_sentences_under_the_headings(practice):
     assert view["drafter"]["kind"] == "outline"
     shown = [one["text"] for section in view["sections"] for one in section["statements"]]
     assert set(shown) <= {"Slept badly.", "Sleep diary.", "See again in a week."}
+
+
+# The EHR's own log ----------------------------------------------------------------------------------------------------
+
+
+async def test_each_decision_is_told_to_an_ehr_that_keeps_audit_events(practice):
+    visit = await practice.open("bruno-castellan", consent=Consents(audit_events=True))
+    async with asyncio.timeout(5):
+        while len(told := await practice.record.search("AuditEvent", ("patient", "bruno-castellan"))) < 3:
+            await asyncio.sleep(0.01)
+    assert sorted(one["outcome"] for one in told) == ["0", "0", "4"]
+    assert [event for event, _ in visit.door.entries].count("visit:consent:decide") == 3
+
+
+async def test_an_ehr_that_takes_no_audit_event_stops_nothing(practice):
+    practice.arm(ArmedFault(Fault.STATUS_503, kind="create", type="AuditEvent", times=None))
+    visit = await practice.open(consent=Consents(audit_events=True))
+    assert (await visit.type_note("P: See again next week."))["phase"] == "reviewing"
+
+
+async def test_an_ehr_without_audit_events_is_told_nothing(practice):
+    await practice.open()
+    assert await practice.record.search("AuditEvent", ("patient", "ada-marlowe")) == []
