@@ -38,6 +38,7 @@ from gateway.front.environment import (
     set_up_logging,
 )
 from gateway.front.launching import LaunchDesk
+from gateway.front.notifying import SUBSCRIPTION_SCOPES, ConsentNotices
 from gateway.front.retention import read_retention
 from gateway.front.visits import Rooms, Visits
 from gateway.front.watching import EhrWatch, SignatureDesk
@@ -97,11 +98,14 @@ def compose_front(settings: Settings, run_dir: Path) -> FastAPI:
     discovery = Discovery(http, _now)
     pending = PendingLaunches(_now, secrets.token_urlsafe, retention.launch_minutes * 60)
     launcher = Launcher(http, sites, discovery, credentials, pending, _now, _new_id)
-    backends = {
-        site_id: BackendAccess(http, discovery, sites[site_id], credential, _now, _new_id)
-        for site_id, credential in credentials.backends.items()
-    }
-    watch = EhrWatch(sites, backends, verify, _now)
+
+    def name_scopes(scopes: str) -> dict[str, BackendAccess]:
+        return {
+            site_id: BackendAccess(http, discovery, sites[site_id], credential, _now, _new_id, scopes)
+            for site_id, credential in credentials.backends.items()
+        }
+
+    watch = EhrWatch(sites, name_scopes(""), verify, _now)
     signatures = SignatureDesk(database, ledger, watch, watch_seconds=retention.watch_seconds, clock=_now)
     rooms = Rooms(
         run_dir=run_dir,
@@ -114,7 +118,9 @@ def compose_front(settings: Settings, run_dir: Path) -> FastAPI:
         watch_days=retention.watch_days,
         row_days=retention.row_days,
     )
-    visits = Visits(rooms, signatures)
+    subscribers = name_scopes(SUBSCRIPTION_SCOPES)
+    notices = ConsentNotices(subscribers, verify, ledger, settings.public_url, secrets.token_urlsafe)
+    visits = Visits(rooms, signatures, notices)
 
     @contextlib.asynccontextmanager
     async def live(_: FastAPI) -> AsyncIterator[None]:
@@ -126,6 +132,7 @@ def compose_front(settings: Settings, run_dir: Path) -> FastAPI:
         finally:
             await visits.stop()
             await signatures.stop()
+            await notices.stop()
             await http.aclose()
             unwritten = await asyncio.to_thread(ledger.close)
             database.close()
@@ -136,6 +143,7 @@ def compose_front(settings: Settings, run_dir: Path) -> FastAPI:
         sites,
         LaunchDesk(launcher, redirect_uri, retention.launch_minutes, _now),
         visits,
+        notices,
         public_url=settings.public_url,
         page_dir=settings.page_dir,
         is_ready=lambda: forks_socket(run_dir).exists(),

@@ -1,6 +1,7 @@
-"""The gateway's own access to an EHR, for the signature watch (SMART App Launch 2.2, section 5, Backend Services).
+"""The gateway's own access to an EHR, where no clinician is behind it (SMART App Launch 2.2, section 5).
 
 A ``client_credentials`` token, kept until shortly before it ends. It is for the front alone; no visit ever has it.
+Each use asks for its own scopes in a token of its own: what looks for a signature can't read a Consent.
 """
 
 import asyncio
@@ -20,7 +21,11 @@ UNSTATED_SECONDS = 300.0  # what SMART recommends, where a reply does not say
 
 
 class BackendAccess:
-    """One site's backend client."""
+    """One site's backend client, for one use.
+
+    Args:
+        scopes: what this use needs, all of which must be granted; empty: ``backend.scopes`` of the site's file.
+    """
 
     def __init__(
         self,
@@ -30,6 +35,7 @@ class BackendAccess:
         credential: Credential,
         now: Callable[[], datetime],
         new_id: Callable[[], str],
+        scopes: str = "",
     ) -> None:
         self._http = http
         self._discovery = discovery
@@ -37,6 +43,8 @@ class BackendAccess:
         self._credential = credential
         self._now = now
         self._new_id = new_id
+        assert site.backend is not None
+        self._scopes = scopes or site.backend.scopes
         self._tokens: Tokens | None = None
         self._until: float = 0.0
         self._lock = asyncio.Lock()
@@ -68,12 +76,11 @@ class BackendAccess:
 
     async def _ask_token(self) -> Tokens:
         site = self._site
-        assert site.backend is not None
         configuration = await self._discovery.read_configuration(site)
-        grant = {"grant_type": "client_credentials", "scope": site.backend.scopes}
+        grant = {"grant_type": "client_credentials", "scope": self._scopes}
         request = build_token_request(configuration.token_endpoint, grant, self._credential, self._now(), self._new_id)
         answer = await send_token_request(self._http, request, timeout_seconds=site.timeout_seconds)
-        wanted = split_scopes(site.backend.scopes)
+        wanted = split_scopes(self._scopes)
         tokens = read_token_reply(answer, wanted, self._now()).tokens
         lacking = missing(tokens.scopes, wanted)
         if lacking:

@@ -22,6 +22,7 @@ from gateway.errors import CountersignError, LaunchError, VisitError
 from gateway.front.ended import follow_ended, show_ended
 from gateway.front.headers import SecurityHeaders, make_csp, origin_of
 from gateway.front.launching import LaunchDesk
+from gateway.front.notifying import NOTIFY_PATH, ConsentNotices, create_notify_route
 from gateway.front.pages import STYLE, SUBMIT_SCRIPT, show_error, show_form, show_start
 from gateway.front.visits import OVER, HeldVisit, Visits
 from gateway.visit.faults import FaultGuard
@@ -39,6 +40,7 @@ def create_front(
     sites: Mapping[str, EhrSite],
     desk: LaunchDesk,
     visits: Visits,
+    notices: ConsentNotices,
     *,
     public_url: str,
     page_dir: Path,
@@ -48,7 +50,8 @@ def create_front(
     """The ASGI app that browsers and the EHR reach at ``public_url``."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.add_middleware(FaultGuard, answer=_tell_fault, log=log, event="front.fault")
-    app.add_middleware(SecurityHeaders, public_url=public_url)  # the outermost: faults have its headers too
+    # the outermost: faults have its headers too
+    app.add_middleware(SecurityHeaders, public_url=public_url, from_servers=(NOTIFY_PATH,))
 
     @app.exception_handler(CountersignError)
     async def refuse(request: Request, error: CountersignError) -> Response:
@@ -145,6 +148,7 @@ def create_front(
     async def script() -> Response:
         return Response(SUBMIT_SCRIPT, media_type="text/javascript")
 
+    app.router.routes.append(create_notify_route(notices))
     app.router.routes.append(Route("/visit/{visit_id}/api/{path:path}", endpoint=_VisitApi(visits)))
     return app
 

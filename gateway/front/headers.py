@@ -1,7 +1,8 @@
 """What every answer of the front carries, and who may ask it to change anything.
 
 In: an ASGI request. Out: the same, with headers that keep a page from being stored, framed by strangers or reaching
-out (CSP Level 3); a POST without this gateway's own ``Origin``, or ``Sec-Fetch-Site: same-origin``, goes no further.
+out (CSP Level 3); a POST without this gateway's own ``Origin``, or ``Sec-Fetch-Site: same-origin``, goes no further,
+but for the paths at which servers call and no browser has anything to gain.
 """
 
 from collections.abc import Iterable
@@ -45,11 +46,16 @@ def make_csp(frame_ancestors: Iterable[str] = (), form_action: str = "'self'") -
 
 
 class SecurityHeaders:
-    """The outermost layer. An answer that has its own Content-Security-Policy keeps it."""
+    """The outermost layer. An answer that has its own Content-Security-Policy keeps it.
 
-    def __init__(self, app: ASGIApp, public_url: str) -> None:
+    Args:
+        from_servers: how paths begin at which an EHR calls: without an origin.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str, from_servers: tuple[str, ...] = ()) -> None:
         self._app = app
         self._origin = origin_of(public_url)
+        self._from_servers = from_servers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -68,7 +74,8 @@ class SecurityHeaders:
                 message["headers"] = headers.raw
             await send(message)
 
-        if scope["method"] not in SAFE_METHODS and not self._is_own(Headers(scope=scope)):
+        open_to_all = scope["method"] in SAFE_METHODS or scope["path"].startswith(self._from_servers)
+        if not open_to_all and not self._is_own(Headers(scope=scope)):
             sentence = "This did not come from Countersign's own page. Open Countersign again from the EHR."
             refusal = JSONResponse({"error": {"code": "front.origin", "message": sentence}}, status_code=403)
             await refusal(scope, receive, send_guarded)

@@ -24,6 +24,7 @@ from gateway.front.access import Access
 from gateway.front.broker import Broker, EndReport, Session
 from gateway.front.forking import VisitProcess, start_process
 from gateway.front.holding import Holding
+from gateway.front.notifying import ConsentNotices
 from gateway.front.relay import Relay
 from gateway.front.watching import SignatureDesk, SignatureNews
 from gateway.ledger.entry import Entry
@@ -89,6 +90,14 @@ class HeldVisit:
         self.moved.set()
         self.moved = asyncio.Event()
 
+    async def tell_of_consent(self) -> None:
+        """The EHR says that a Consent has changed: have the visit read them again.
+
+        Raises:
+            VisitError: the process does not answer.
+        """
+        await self.relay.post("/internal/consent-changed", b"{}")
+
     async def process_is_over(self) -> None:
         """Wait for the end of a process that no longer answers, a moment at most.
 
@@ -104,9 +113,10 @@ class HeldVisit:
 class Visits:
     """All of them, by id."""
 
-    def __init__(self, rooms: Rooms, signatures: SignatureDesk) -> None:
+    def __init__(self, rooms: Rooms, signatures: SignatureDesk, notices: ConsentNotices) -> None:
         self._rooms = rooms
         self._signatures = signatures
+        self._notices = notices
         self._held: dict[str, HeldVisit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -168,6 +178,8 @@ class Visits:
         if await held.relay.post("/internal/open", message) >= 300:
             raise VisitError("visit.open", "The visit could not be opened. Open Countersign again from the EHR.")
         held.is_open = True
+        until = held.opened_at + timedelta(hours=self._rooms.visit_hours)
+        self._notices.follow(held.id, held.site, context.patient_id, until, held.tell_of_consent)
         log.info("visit.opened visit=%s pid=%d", held.id, held.process.pid)
 
     async def _add_row(self, held: HeldVisit) -> None:
@@ -280,6 +292,7 @@ class Visits:
     async def _purge(self, held: HeldVisit, report: EndReport) -> None:
         rooms = self._rooms
         held.over.set()
+        self._notices.end(held.id)
         entry = held.broker.entry("front:visit:purge", report.outcome)
         held.relay.close()
         held.broker.close()

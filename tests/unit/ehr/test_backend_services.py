@@ -55,3 +55,13 @@ async def test_too_small_a_grant_is_named(access, server):
     with pytest.raises(LaunchError) as caught:
         await access.take_token()
     assert "system/DocumentReference.rs" in caught.value.public
+
+
+async def test_another_use_asks_for_scopes_of_its_own(http, clock, server, tmp_path):
+    site = make_site(backend={"id": "watcher"})
+    server.token = {"scope": "system/Subscription.crud", "refresh_token": None, "id_token": None}
+    credential = read_credentials([site], tmp_path, {}).backends["north"]
+    discovery = Discovery(http, clock)
+    own = BackendAccess(http, discovery, site, credential, clock, lambda: "id-1", "system/Subscription.crud")
+    assert await own.take_token() == "access-1"
+    assert server.form()["scope"] == "system/Subscription.crud"

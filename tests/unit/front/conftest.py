@@ -1,9 +1,11 @@
 import asyncio
 import contextlib
+import itertools
 import os
 import secrets
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from gateway.ehr.context import LaunchContext, admit_launch
 from gateway.ehr.site import EhrSite
 from gateway.filing.signature import MAKER, AwaitingSignature, SignedNote
 from gateway.front.environment import forks_socket, make_bare_environment
+from gateway.front.notifying import ConsentNotices
 from gateway.front.visits import Rooms, Visits
 from gateway.front.watching import SignatureDesk
 from gateway.ledger.log import Ledger
@@ -66,7 +69,8 @@ class RecordingEhr:
             if path.endswith("/moved"):
                 return Response(status_code=302, headers={"location": "http://127.0.0.1:1/elsewhere"})
             if request.method == "POST":
-                return Response(status_code=201, headers={"location": "DocumentReference/7", "set-cookie": "a=b"})
+                kind = path.rpartition("/")[2]
+                return Response(status_code=201, headers={"location": f"{kind}/7", "set-cookie": "a=b"})
             return Response(b'{"resourceType": "Patient"}', media_type="application/fhir+json")
 
 
@@ -202,7 +206,19 @@ class FixedWatch:
 
 
 @pytest.fixture
-async def visits(fork_server, run_dir, ledger, database, clock, watch) -> AsyncIterator[Visits]:
+async def notices(ledger) -> AsyncIterator[ConsentNotices]:
+    """Of the backend client of the site ``test``; its tokens for notifications are ``notice-1``, ``notice-2`` …"""
+    numbers = itertools.count(1)
+    accesses = {"test": FixedAccess("backend")}
+    notices = ConsentNotices(
+        accesses, ssl.create_default_context(), ledger, "https://notes.test", lambda _: f"notice-{next(numbers)}"
+    )
+    yield notices
+    await notices.stop()
+
+
+@pytest.fixture
+async def visits(fork_server, run_dir, ledger, database, clock, watch, notices) -> AsyncIterator[Visits]:
     async with httpx.AsyncClient(trust_env=False) as http:
         rooms = Rooms(
             run_dir=run_dir,
@@ -216,7 +232,7 @@ async def visits(fork_server, run_dir, ledger, database, clock, watch) -> AsyncI
             row_days=30,
         )
         desk = SignatureDesk(database, ledger, watch, watch_seconds=0.05, clock=clock)
-        visits = Visits(rooms, desk)
+        visits = Visits(rooms, desk, notices)
         yield visits
         await visits.stop()
         await desk.stop()

@@ -51,11 +51,12 @@ def desk(site, context, access):
 
 
 @pytest.fixture
-async def browser(visits, desk, site):
+async def browser(visits, notices, desk, site):
     app = create_front(
         {"test": site},
         desk,
         visits,
+        notices,
         public_url=ORIGIN,
         page_dir=ROOT / "smart_app",
         is_ready=lambda: True,
@@ -494,3 +495,9 @@ async def test_the_pages_files_keys_and_health_are_served(browser):
     keys = await browser.get("/.well-known/jwks.json")
     assert keys.headers["cache-control"] == "public, max-age=300"
     assert (await browser.get("/health")).json() == {"ready": True, "visits": 0}
+
+
+async def test_an_ehr_may_notify_without_an_origin_and_nobody_else_may_post(browser):
+    assert (await browser.post("/notify/unknown")).json()["error"]["code"] == "front.path"
+    for path in ("/notify", "/visit/v/tab", "/notif"):
+        assert (await browser.post(path)).json()["error"]["code"] == "front.origin"

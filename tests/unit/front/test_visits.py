@@ -1,10 +1,11 @@
 """Whole visits seen from the front: real processes, a real EHR over HTTP, the relay, the broker and the end."""
 
 import asyncio
+import json
 import os
 import statistics
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import psutil
@@ -397,3 +398,20 @@ async def until(holds, seconds=5.0):
     while not holds():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
+
+
+async def test_a_notification_reaches_the_visit_until_it_ends(visits, notices, site, context, access, ehr):
+    consent = site.consent.model_copy(update={"subscription": True})
+    held = await visits.start(site.model_copy(update={"consent": consent}))
+    await visits.open(held, context, access)
+    assert notices.take("notice-1")
+    async with asyncio.timeout(5):
+        while (await call(held, "GET", "/api/heard")).json() != {"heard": 1}:
+            await asyncio.sleep(0.02)
+    subscription = next(json.loads(body) for _, path, _, body in ehr.requests if path == "/fhir/Subscription")
+    ends = datetime.fromisoformat(subscription["end"])
+    assert abs((ends - held.opened_at).total_seconds() - 3600) <= 1
+    await visits.abandon(held)
+    assert not notices.take("notice-1")
+    await notices.stop()
+    assert ("DELETE", "/fhir/Subscription/7") in [sent[:2] for sent in ehr.requests]

@@ -53,6 +53,14 @@ def compose_visit(room: VisitRoom) -> FastAPI:
         async with front() as http:
             await http.post("/ended", json={"outcome": "expired", "destroyed": ["a test"]})
 
+    @app.post("/internal/consent-changed", status_code=202)
+    async def hear_of_consent() -> None:
+        state["heard"] = int(str(state.get("heard", 0))) + 1
+
+    @app.get("/api/heard")
+    async def heard() -> dict[str, object]:
+        return {"heard": state.get("heard", 0)}
+
     @app.get("/api/view")
     async def view() -> dict[str, object]:
         opened = state["opened"]
