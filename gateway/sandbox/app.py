@@ -98,6 +98,8 @@ def create_sandbox(settings: SandboxSettings) -> Starlette:
         yield
         if isinstance(backend, RemoteBackend):
             await backend.close()
+        elif isinstance(backend, MemoryBackend):
+            await backend.subscriptions.close()
 
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.sandbox = sandbox

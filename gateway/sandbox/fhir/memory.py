@@ -33,6 +33,7 @@ from gateway.sandbox.fhir.parameters import COMMON
 from gateway.sandbox.fhir.query import Query, read_query
 from gateway.sandbox.fhir.revision import keep_labels, same_content, unpin_references
 from gateway.sandbox.fhir.store import Store, Version
+from gateway.sandbox.fhir.subscriptions import Subscriptions, answer_request
 from gateway.sandbox.fhir.validation import (
     STORED_TYPES,
     find_references,
@@ -60,6 +61,7 @@ class MemoryBackend:
         self.base_url = base_url.rstrip("/")
         self._clock = clock
         self._store = Store()
+        self.subscriptions = Subscriptions(self.base_url, clock)
         self._capability = build_capability(self.base_url, clock(), smart_url)
 
     async def handle(self, request: FhirRequest) -> FhirReply:
@@ -234,8 +236,8 @@ class MemoryBackend:
             if existing is not None:
                 return self._reply_written(request, 200, existing)
         self._check_references(resource)
-        resource = unpin_references(resource)
-        version = self._store.add(asked.type, self._store.new_id(asked.type), "POST", self._clock(), resource)
+        resource = answer_request(unpin_references(resource))
+        version = self._write(asked.type, self._store.new_id(asked.type), "POST", resource)
         return self._reply_written(request, 201, version)
 
     def _find_existing(self, type_: str, condition: str) -> Version | None:
@@ -263,13 +265,13 @@ class MemoryBackend:
         if latest is not None and wanted is not None and wanted != latest.number:
             raise Refusal(409, "conflict", f"The current version is {latest.number}, not {wanted}.")
         self._check_references(resource)
-        resource = unpin_references(resource)
+        resource = answer_request(unpin_references(resource))
         if latest is not None and latest.resource is not None:
             resource = keep_labels(latest.resource, resource)
         if latest is not None and latest.resource is not None and same_content(latest.resource, resource):
             return self._reply_written(request, 200, latest)
         fresh = latest is None or latest.resource is None
-        version = self._store.add(type_, id_, "POST" if latest is None else "PUT", self._clock(), resource)
+        version = self._write(type_, id_, "POST" if latest is None else "PUT", resource)
         return self._reply_written(request, 201 if fresh else 200, version)
 
     def _delete(self, asked: Interaction) -> FhirReply:
@@ -280,8 +282,14 @@ class MemoryBackend:
         user = self._find_user(type_, id_)
         if user is not None:
             raise Refusal(409, "conflict", f"{type_}/{id_} can't be deleted: {user} refers to it.")
-        self._store.add(type_, id_, "DELETE", self._clock(), None)
+        self._write(type_, id_, "DELETE", None)
         return _reply(200, build_outcome("informational", "Deleted.", "information"))
+
+    def _write(self, type_: str, id_: str, method: str, resource: Resource | None) -> Version:
+        before = self._store.latest(type_, id_)
+        version = self._store.add(type_, id_, method, self._clock(), resource)
+        self.subscriptions.note(type_, id_, before.resource if before else None, version.resource)
+        return version
 
     def _find_user(self, type_: str, id_: str) -> str | None:
         for other in sorted(STORED_TYPES):

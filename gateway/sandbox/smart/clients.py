@@ -217,6 +217,12 @@ def _read_subject(assertion: str) -> str:
         raise _refuse("The client assertion is not a signed JWT with a sub.") from error
 
 
+#: What Countersign asks for by itself: the signature watch, notifications, and an operator who tries her rules.
+BACKEND_SCOPES = (
+    "system/DocumentReference.rs system/Subscription.crud system/Patient.r system/Consent.rs system/RelatedPerson.rs"
+)
+
+
 def register_clients(gateway_url: str, extra: tuple[Client, ...] = ()) -> tuple[Client, ...]:
     """The clients that the sandbox knows from the start; ``gateway_url`` is Countersign's own address."""
     redirects, jwks_url = (f"{gateway_url}/callback",), f"{gateway_url}/.well-known/jwks.json"
@@ -228,9 +234,9 @@ def register_clients(gateway_url: str, extra: tuple[Client, ...] = ()) -> tuple[
         Client("countersign", "Countersign", "private_key_jwt", everything, redirects, jwks_url=jwks_url),
         Client(
             "countersign-backend",
-            "Countersign, signature watch",
+            "Countersign, without a clinician",
             "private_key_jwt",
-            parse_scopes("system/DocumentReference.rs"),
+            parse_scopes(BACKEND_SCOPES),
             jwks_url=jwks_url,
             backend=True,
         ),

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.sandbox.smart.clients import ALGORITHMS
+from gateway.sandbox.smart.clients import ALGORITHMS, BACKEND_SCOPES
 from gateway.sandbox.smart.keys import ALGORITHM
 from gateway.sandbox.smart.scopes import CONTEXT_SCOPES
 from gateway.sandbox.smart.server import Addresses, SmartServer
@@ -54,7 +54,7 @@ def describe_smart(addresses: Addresses) -> dict[str, Any]:
             *sorted(CONTEXT_SCOPES),
             "patient/*.cruds",
             "user/*.cruds",
-            "system/DocumentReference.rs",
+            *BACKEND_SCOPES.split(),
         ],
         "capabilities": list(CAPABILITIES),
     }
