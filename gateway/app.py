@@ -1,4 +1,4 @@
-"""The front's composition: the one place that builds its adapters and wires them. Run by the supervisor.
+"""The composition of the front, and of what reads for an operator where no front runs: adapters are built here alone.
 
 ``python -m gateway.app DESCRIPTOR`` serves on the listening socket that the supervisor opened and passed on.
 """
@@ -21,13 +21,14 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.consent.record import READ_SCOPES, ConsentRecord
 from gateway.ehr.authorization import PendingLaunches
 from gateway.ehr.backend_services import BackendAccess
 from gateway.ehr.discovery import Discovery
 from gateway.ehr.keys import read_credentials
-from gateway.ehr.site import read_sites
+from gateway.ehr.site import EhrSite, read_sites
 from gateway.ehr.smart import Launcher
-from gateway.errors import CountersignError
+from gateway.errors import CountersignError, LaunchError, LedgerError
 from gateway.front.app import create_front
 from gateway.front.environment import (
     EXIT_WRONG,
@@ -39,6 +40,7 @@ from gateway.front.environment import (
 )
 from gateway.front.launching import LaunchDesk
 from gateway.front.notifying import SUBSCRIPTION_SCOPES, ConsentNotices
+from gateway.front.operator import OperatorDesk, OperatorError, ask_gateway, read_for_operator
 from gateway.front.retention import read_retention
 from gateway.front.visits import Rooms, Visits
 from gateway.front.watching import EhrWatch, SignatureDesk
@@ -51,6 +53,10 @@ log = logging.getLogger("countersign.front")
 
 LEDGER_FILE = "ledger.jsonl"
 STOP_SECONDS = 2
+UNKNOWN_KEYS = (
+    "The EHR does not accept Countersign's backend client. It may fetch the client's keys from public_url, where no "
+    "gateway runs now: start one and run this again, or check the client id and JWKS URL there."
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -118,18 +124,21 @@ def compose_front(settings: Settings, run_dir: Path) -> FastAPI:
         watch_days=retention.watch_days,
         row_days=retention.row_days,
     )
-    subscribers = name_scopes(SUBSCRIPTION_SCOPES)
+    subscribers, readers = name_scopes(SUBSCRIPTION_SCOPES), name_scopes(READ_SCOPES)
     notices = ConsentNotices(subscribers, verify, ledger, settings.public_url, secrets.token_urlsafe)
     visits = Visits(rooms, signatures, notices)
+    operators = OperatorDesk(sites, readers, verify, ledger, visits.is_visit)
 
     @contextlib.asynccontextmanager
     async def live(_: FastAPI) -> AsyncIterator[None]:
         await visits.clean_up()
         resumed = await signatures.resume()
+        await operators.listen(run_dir, state)
         log.info("front.ready ehrs=%d awaiting=%d", len(sites), resumed)
         try:
             yield
         finally:
+            operators.close()
             await visits.stop()
             await signatures.stop()
             await notices.stop()
@@ -149,6 +158,41 @@ def compose_front(settings: Settings, run_dir: Path) -> FastAPI:
         is_ready=lambda: forks_socket(run_dir).exists(),
         lifespan=live,
     )
+
+
+def read_record(settings: Settings, site: EhrSite, patient_id: str) -> ConsentRecord:
+    """A patient's Consents for an operator: read by the gateway that writes this ledger, else by this process.
+
+    Raises:
+        ConfigurationError: a key of the site's clients is missing or wrong.
+        CountersignError: the ledger can't be written, or the EHR does not give them.
+    """
+    state = settings.state
+    if state.exists() and state.stat().st_uid != os.geteuid() != 0:
+        raise OperatorError("operator.user", f"{state} belongs to another user: run this as the gateway's own user.")
+    try:
+        ledger = Ledger(state / LEDGER_FILE, read_key(state / "audit.key"))
+    except LedgerError as error:
+        if error.code != "ledger.busy":
+            raise
+        return asyncio.run(ask_gateway(state, site, patient_id))
+    try:
+        return asyncio.run(_read_alone(settings, site, patient_id, ledger))
+    finally:
+        ledger.close()
+
+
+async def _read_alone(settings: Settings, site: EhrSite, patient_id: str, ledger: Ledger) -> ConsentRecord:
+    credential = read_credentials([site], settings.state, os.environ, settings.config_dir).backends[site.id]
+    verify = ssl.create_default_context()
+    async with httpx.AsyncClient(verify=verify, trust_env=False, follow_redirects=False) as http:
+        access = BackendAccess(http, Discovery(http, _now), site, credential, _now, _new_id, READ_SCOPES)
+        try:
+            return await read_for_operator(site, patient_id, access, uid=os.geteuid(), verify=verify, ledger=ledger)
+        except LaunchError as error:
+            if error.code == "token.invalid_client":
+                raise OperatorError("operator.keys", UNKNOWN_KEYS) from None
+            raise
 
 
 def _now() -> datetime:

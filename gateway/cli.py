@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import LEDGER_FILE
-from gateway.consent.commands import app as consent_app
+from gateway.app import LEDGER_FILE, read_record
+from gateway.consent.commands import create_consent_app
 from gateway.demo import run_demo
 from gateway.errors import CountersignError
 from gateway.front.environment import set_up_logging
@@ -37,7 +37,7 @@ ledger_app = typer.Typer(
     help="The log of every read, decision, write and purge: codes, counts and keyed hashes, never content.",
 )
 app.add_typer(models_app)
-app.add_typer(consent_app)
+app.add_typer(create_consent_app(read_record))
 app.add_typer(ledger_app)
 
 Port = Annotated[

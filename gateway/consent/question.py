@@ -1,6 +1,6 @@
 """The question that is put to the Consents of one patient."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,7 +57,7 @@ def ask(activity: Activity, chart: Chart, site: EhrSite, rules: ConsentRules, no
         actors=frozenset(one for one in acting if one),
         purposes=rules.purpose_codes,
         majority=find_majority(chart.patient.birth_date, rules),
-        related={f"RelatedPerson/{one['id']}": _read_related(one) for one in chart.related},
+        related=read_related(chart.related),
     )
 
 
@@ -75,6 +75,11 @@ def find_majority(birth_date: str, rules: ConsentRules) -> datetime | None:
         return NEVER
     # A partial birth date: on the last day that it may mean.
     return grown.latest_start if len(rest) == 2 else grown.latest_end
+
+
+def read_related(persons: Iterable[Mapping[str, Any]]) -> dict[str, Related]:
+    """The RelatedPersons of one patient, by relative reference."""
+    return {f"RelatedPerson/{one['id']}": _read_related(one) for one in persons}
 
 
 def _read_related(person: Mapping[str, Any]) -> Related:

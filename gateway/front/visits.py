@@ -123,6 +123,10 @@ class Visits:
     def find(self, visit_id: str) -> HeldVisit | None:
         return self._held.get(visit_id)
 
+    def is_visit(self, pid: int) -> bool:
+        """Whether a process is one of these visits'."""
+        return any(held.process.pid == pid for held in self._held.values())
+
     def count_running(self) -> int:
         return sum(1 for visit in self._held.values() if not visit.gone.is_set())
 

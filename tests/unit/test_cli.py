@@ -46,7 +46,7 @@ def ledger(tmp_path: Path) -> Path:
 
 
 COMMANDS = [[], ["serve"], ["demo"], ["models"], ["models", "list"], ["models", "pull"], ["models", "verify"]]
-COMMANDS += [["ledger"], ["ledger", "show"], ["ledger", "verify"]]
+COMMANDS += [["consent"], ["consent", "explain"], ["ledger"], ["ledger", "show"], ["ledger", "verify"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -54,7 +54,7 @@ def test_help_teaches_and_is_cut_nowhere(command: list[str]) -> None:
     result = CliRunner().invoke(cli.app, [*command, "--help"])
     assert result.exit_code == 0
     assert "..." not in result.output.replace("]...", "")
-    if command not in ([], ["models"], ["ledger"]):
+    if command not in ([], ["models"], ["consent"], ["ledger"]):
         assert "Example" in result.output
         assert "countersign " + " ".join(command) in result.output
 

@@ -98,7 +98,9 @@ def _find_hindrance(resource: Resource) -> str:
         address = urlsplit(channel.get("endpoint", ""))
         is_own = address.scheme in ("http", "https") and address.hostname in _OWN_HOSTS and address.port != 0
     except (Refusal, ValueError) as error:
-        return f"The criteria are no search of this server: {error.words}" if isinstance(error, Refusal) else "No address."
+        return (
+            f"The criteria are no search of this server: {error.words}" if isinstance(error, Refusal) else "No address."
+        )
     return "" if is_own else "This server notifies on its own machine only."
 
 

@@ -1,15 +1,19 @@
 """``countersign consent explain``: an integrator tries her mapping on Consent files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from gateway.consent.commands import app
+from gateway.consent.commands import create_consent_app
+from gateway.consent.record import ConsentRecord
 from gateway.errors import ConfigurationError
+from gateway.settings import ROOT
 from tests.unit.consent.building import build, other, provision
 
+ROLES = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 WHEN = ["--at", "2026-11-23T15:00:00Z"]
 NO_CONSENT = "holds no Consent; give a Consent, a list of them, or a Bundle"
 EXPECTED = """\
@@ -32,13 +36,19 @@ ai-drafting  nothing    Consent/1 is only a draft.
 """
 
 
+def read_nobody(settings, site, patient_id):
+    raise AssertionError("no EHR is asked where there are files")
+
+
 def explain(*arguments: object):
     """What it prints, on one line."""
     return " ".join(print_explanation(*arguments).split())
 
 
 def print_explanation(*arguments: object) -> str:
-    result = CliRunner().invoke(app, ["explain", *map(str, arguments)], env={"COLUMNS": "100"})
+    result = CliRunner().invoke(
+        create_consent_app(read_nobody), ["explain", *map(str, arguments)], env={"COLUMNS": "100"}
+    )
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.output
@@ -126,3 +136,77 @@ def test_says_what_is_wrong_with_a_file(tmp_path, text, reason):
     with pytest.raises(ConfigurationError) as caught:
         explain(file)
     assert str(caught.value) == f"configuration: {file}: {reason}"
+
+
+class Ehr:
+    """Keeps what was asked, and gives a patient's Consents."""
+
+    def __init__(self, **record: object) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.record = {"birth_date": "1988-04-17", "consents": (), "related": (), "problems": (), **record}
+
+    def __call__(self, settings, site, patient_id):
+        self.asked.append((site.id, patient_id))
+        return ConsentRecord(patient_id, **self.record)
+
+    def explain(self, *words: str) -> str:
+        result = CliRunner().invoke(create_consent_app(self), ["explain", *words], env={"COLUMNS": "100"})
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return " ".join(result.output.split())
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Two EHRs: ``north`` with a backend client, rules and a Device of its own; ``south`` with neither."""
+    folder = tmp_path / "config"
+    shutil.copytree(ROOT / "config" / "consent", folder / "consent")
+    rules = (folder / "consent" / "default.toml").read_text(encoding="utf-8")
+    (folder / "consent" / "county.toml").write_text(rules, encoding="utf-8")
+    (folder / "ehrs").mkdir()
+    lines = ['name = "EHR"', 'issuer = "https://%s.test/fhir"', 'consent_rules = "county"', 'acting_as = ["Device/9"]']
+    text = "\n".join([*lines, "[client]", 'id = "c"', ""])
+    (folder / "ehrs" / "north.toml").write_text(text % "north" + '[backend]\nid = "b"\n', encoding="utf-8")
+    (folder / "ehrs" / "south.toml").write_text(text % "south", encoding="utf-8")
+    monkeypatch.setenv("COUNTERSIGN_CONFIG_DIR", str(folder))
+    return folder
+
+
+def test_a_patient_of_an_ehr_is_decided_by_its_own_rules_actors_and_birth_date(config):
+    actor = {"role": {"coding": [{"system": ROLES, "code": "PRCP"}]}, "reference": {"reference": "Device/9"}}
+    ehr = Ehr(consents=(build(provision=provision(actor=[actor])),))
+    printed = ehr.explain("--ehr", "north", "--patient", "Patient/1", *WHEN)
+    assert ehr.asked == [("north", "1")]
+    assert "1 Consents, Patient/1 at north, 2026-11-23 15:00 UTC, rules: county" in printed
+    assert "ai-drafting yes" in printed
+    assert "rules: default" in ehr.explain("--ehr", "north", "--patient", "1", "--rules", "default", *WHEN)
+    for young in (Ehr(consents=ehr.record["consents"], birth_date=born) for born in ("2015-01-01", "")):
+        assert "ai-drafting no" in young.explain("--ehr", "north", "--patient", "1", *WHEN)
+    assert "ai-drafting yes" in young.explain("--ehr", "north", "--patient", "1", "--born", "1988", *WHEN)
+
+
+def test_a_part_of_the_consents_that_could_not_be_read_is_a_no(config):
+    ehr = Ehr(consents=(build(),), problems=("A part of the list could not be read.",))
+    printed = ehr.explain("--ehr", "north", "--patient", "1", "--actor", "Practitioner/7", *WHEN)
+    assert "ai-drafting no" in printed
+    assert "A part of the list could not be read." in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--ehr", "north", "--patient", "1", "consents.json"], "takes either files, or --ehr with --patient"),
+        ([], "takes either files, or --ehr with --patient"),
+        (["--ehr", "west", "--patient", "1"], "ehrs/west.toml: is missing; there are north, south"),
+        (["--ehr", "south", "--patient", "1"], "only a Backend Services client may read without a launch"),
+        (["--ehr", "north"], "--patient: must be the id of a Patient in that EHR"),
+        (["--ehr", "north", "--patient", "../1"], "--patient: must be the id of a Patient in that EHR"),
+        (["--ehr", "north", "--patient", "1", "--rules", "nowhere"], "nowhere.toml: is missing"),
+    ],
+)
+def test_says_what_is_wrong_before_an_ehr_is_asked(config, words, reason):
+    ehr = Ehr()
+    with pytest.raises(ConfigurationError) as caught:
+        ehr.explain(*words)
+    assert reason in str(caught.value)
+    assert ehr.asked == []

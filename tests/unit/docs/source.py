@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 GATEWAY = ROOT / "gateway"
 HOLE = "…"
-EVENT = re.compile(r"(front|visit|ledger):[a-z-]+:([a-z-]+|…)")
+EVENT = re.compile(r"(front|visit|ledger|operator):[a-z-]+:([a-z-]+|…)")
 
 
 def list_modules() -> list[Path]:

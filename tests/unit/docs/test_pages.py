@@ -9,7 +9,7 @@ from tests.unit.docs.source import HOLE, ROOT, find_events, find_sentences
 
 DOCS = ROOT / "docs"
 QUOTE = re.compile(r"“([^”]+)”")
-EVENT_ROW = re.compile(r"^\| `((?:front|visit|ledger):[^`]+)` \|", re.MULTILINE)
+EVENT_ROW = re.compile(r"^\| `((?:front|visit|ledger|operator):[^`]+)` \|", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 

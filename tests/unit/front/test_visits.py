@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import ssl
 import statistics
 import time
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from gateway.ehr.context import admit_launch
 from gateway.errors import LaunchError, LedgerError, VisitError
+from gateway.front.operator import OperatorDesk
 from gateway.ledger.log import Ledger
 from gateway.ledger.reading import read_lines
 from gateway.store.database import Awaiting
@@ -415,3 +417,20 @@ async def test_a_notification_reaches_the_visit_until_it_ends(visits, notices, s
     assert not notices.take("notice-1")
     await notices.stop()
     assert ("DELETE", "/fhir/Subscription/7") in [sent[:2] for sent in ehr.requests]
+
+
+async def test_a_visit_is_known_as_one_so_that_the_operators_socket_can_refuse_it(
+    visits, held, run_dir, tmp_path, ledger
+):
+    assert visits.is_visit(held.process.pid)
+    assert not visits.is_visit(os.getpid())
+    desk = OperatorDesk({}, {}, ssl.create_default_context(), ledger, visits.is_visit)
+    await desk.listen(run_dir, tmp_path)
+    try:
+        tried = await call(held, "POST", "/api/try/connect", content=str(run_dir / "operator.sock"))
+        assert tried.json()["outcome"] != "done"
+        transport = httpx.AsyncHTTPTransport(uds=str(run_dir / "operator.sock"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+            assert (await http.post("/consents")).status_code == 400  # this process is heard
+    finally:
+        desk.close()
