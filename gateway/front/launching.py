@@ -4,6 +4,7 @@ In: a configured EHR and the browser's parameters. Out: where to send the browse
 Each launch has a secret of its own in a cookie of its own, so that two tabs may sign in at once.
 """
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from gateway.ehr.context import LaunchContext
+from gateway.ehr.scopes import missing
 from gateway.ehr.site import EhrSite
 from gateway.ehr.smart import Launcher
 from gateway.front.access import SessionAccess
+
+log = logging.getLogger("countersign.launch")
 
 MOST_EXPECTED = 2000
 
@@ -55,6 +59,7 @@ class LaunchDesk:
         self._redirect_uri = redirect_uri
         self._clock = clock
         self._expected: dict[str, Expected] = {}
+        self._warned: set[tuple[str, tuple[str, ...]]] = set()
         self.launch_seconds = launch_minutes * 60
 
     async def begin(self, site: EhrSite, launch: str | None) -> Departure:
@@ -87,8 +92,27 @@ class LaunchDesk:
         """
         expected = self._expected.pop(state, None)
         launched = await self._launcher.complete_launch(parameters, expected.secret if expected else "")
+        if expected is not None:
+            self._warn(expected.site, launched.context.scopes)
         return launched.context, SessionAccess(launched, self._launcher, self._clock)
+
+    def _warn(self, site: EhrSite, granted: tuple[str, ...]) -> None:
+        """Say once what this EHR's file wants done and its grant does not allow; the visit does without it."""
+        lacking = missing(granted, wanted_scopes(site))
+        if lacking and (site.id, lacking) not in self._warned:
+            self._warned.add((site.id, lacking))
+            log.warning("launch.scopes.lacking site=%s scopes=%s", site.id, ",".join(lacking))
 
     def published_keys(self) -> dict[str, Any]:
         """The JWK Set of the gateway's own clients; public parts only."""
         return self._launcher.credentials.public_jwks()
+
+
+def wanted_scopes(site: EhrSite) -> tuple[str, ...]:
+    """What the consent table of a site's file takes beyond what every visit needs."""
+    consent, wanted = site.consent, []
+    if consent.answers == "write":
+        wanted += ["patient/Consent.c", *(["patient/Consent.u"] if consent.change else [])]
+    if consent.audit_events:
+        wanted.append("patient/AuditEvent.c")  # a user's grant reaches the patient's too
+    return tuple(wanted)
