@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -236,6 +237,16 @@ async def visits(fork_server, run_dir, ledger, database, clock, watch, notices) 
         yield visits
         await visits.stop()
         await desk.stop()
+
+
+@pytest.fixture
+async def practice(tmp_path: Path) -> AsyncIterator[Any]:
+    """A ``Practice``: a real sandbox server, and a gateway's folders that name it."""
+    pytest.importorskip("jinja2", reason="the sandbox is an extra: pip install countersign[sandbox]")
+    from tests.unit.front.practice import open_practice
+
+    async with open_practice(tmp_path) as practice:
+        yield practice
 
 
 @pytest.fixture

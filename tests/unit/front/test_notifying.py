@@ -4,11 +4,13 @@ import asyncio
 import itertools
 import json
 import logging
+import secrets
 import ssl
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 
 from gateway.errors import LedgerError, VisitError
@@ -227,3 +229,38 @@ async def test_the_token_is_random_enough(following, ehr, ledger):
     notices.follow("v1", following, "p1", UNTIL, Heard())
     await notices.stop()
     assert asked[0] * 8 >= 128
+
+
+async def test_the_sandbox_tells_of_a_revocation_and_forgets_the_visit_afterwards(practice):
+    """A real server with its sign-in on one side, a real port of the front's on the other."""
+    ledger, verify, heard = practice.hold_ledger(), ssl.create_default_context(), Heard()
+    config = uvicorn.Config(None, port=0, log_config=None, lifespan="off")
+    listener = config.bind_socket()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    async with httpx.AsyncClient(trust_env=False) as http:
+        access = practice.make_access(http, notifying.SUBSCRIPTION_SCOPES)
+        notices = ConsentNotices({"sandbox": access}, verify, ledger, address, secrets.token_urlsafe)
+        config.app = Starlette(routes=[create_notify_route(notices)])
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        site = practice.site.model_copy(
+            update={"consent": practice.site.consent.model_copy(update={"subscription": True})}
+        )
+        notices.follow("v1", site, "ada-marlowe", datetime.now(UTC) + timedelta(hours=1), heard)
+        await wait_until(lambda: len(practice.entries()) == 2)
+        chart = f"{site.issuer.removesuffix('/fhir')}/patient"
+        for patient, is_heard in (("jonas-telford", 0), ("ada-marlowe", 1)):
+            answer = await http.post(
+                f"{chart}/{patient}/{patient}-telehealth/revoke", headers={"accept": "application/json"}
+            )
+            assert answer.status_code < 400, answer.text
+            await asyncio.sleep(0.3)
+            assert bool(heard.times) == is_heard
+        assert len(await practice.sandbox.record.search("Subscription")) == 1
+        notices.end("v1")
+        await notices.stop()
+        assert await practice.sandbox.record.search("Subscription") == []
+    server.should_exit = True
+    await serving
+    listener.close()
+    ledger.close()

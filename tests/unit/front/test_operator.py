@@ -1,9 +1,7 @@
 """An operator reads a test patient's Consents: through the gateway that runs, or by herself where none does."""
 
-import asyncio
 import json
 import os
-import shutil
 import socket
 import ssl
 import stat
@@ -11,82 +9,26 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
-import uvicorn
 
 from gateway.app import LEDGER_FILE, read_record
 from gateway.consent.record import READ_SCOPES, ConsentRecord
-from gateway.ehr.backend_services import BackendAccess
-from gateway.ehr.discovery import Discovery
-from gateway.ehr.keys import read_credentials
-from gateway.ehr.site import EhrSite, read_sites
 from gateway.errors import CountersignError, LedgerError
 from gateway.front import operator
 from gateway.front.operator import SOCKET, OperatorDesk, OperatorError, ask_gateway
 from gateway.ledger.log import Ledger
 from gateway.ledger.reading import read_lines, verify_chain
-from gateway.settings import ROOT, Settings, read_settings
-from gateway.store.sealing import read_key
+from gateway.settings import ROOT
 from tests.browser.demo_servers import run_product
 from tests.unit.front.conftest import make_folder
+from tests.unit.front.practice import ADA, JONAS, Practice
 
-sandbox_app = pytest.importorskip("gateway.sandbox.app")
-sandbox_settings = pytest.importorskip("gateway.sandbox.settings")
+pytest.importorskip("jinja2", reason="the sandbox is an extra: pip install countersign[sandbox]")
 
-ADA, JONAS = "ada-marlowe", "jonas-telford"
 EVENT = "operator:consents:read"
-
-
-@dataclass
-class Practice:
-    """A real sandbox server, and a gateway's folders that name it."""
-
-    settings: Settings
-    site: EhrSite
-    sandbox: Any
-
-    def entries(self) -> list[dict[str, Any]]:
-        return [line.fields for line in read_lines(self.settings.state / LEDGER_FILE)]
-
-    def hold_ledger(self) -> Ledger:
-        return Ledger(self.settings.state / LEDGER_FILE, read_key(self.settings.state / "audit.key"))
-
-    async def read(self, patient: str = ADA) -> ConsentRecord:
-        """As the command does, whose loop is its own."""
-        return await asyncio.to_thread(read_record, self.settings, self.site, patient)
-
-
-@pytest.fixture
-async def practice(tmp_path: Path) -> AsyncIterator[Practice]:
-    shutil.copytree(ROOT / "config", tmp_path / "config")
-    (tmp_path / "state").mkdir(mode=0o700)
-    settings = read_settings(tmp_path / "config", state_dir=tmp_path / "state")
-    keys: dict[str, Any] = {}
-
-    async def fetch(url: str) -> dict[str, Any]:
-        return read_credentials([keys["site"]], settings.state, {}).public_jwks()
-
-    config = uvicorn.Config(None, port=0, log_config=None, lifespan="on")
-    listener = config.bind_socket()
-    origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    file = settings.config_dir / "ehrs" / "sandbox.toml"
-    file.write_text(file.read_text(encoding="utf-8").replace("http://127.0.0.1:9000", origin), encoding="utf-8")
-    keys["site"] = read_sites(file.parent)["sandbox"]
-    config.app = sandbox_app.create_sandbox(sandbox_settings.SandboxSettings(origin=origin, fetch=fetch))
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield Practice(settings, keys["site"], config.app.state.sandbox)
-    server.should_exit = True
-    await serving
-    listener.close()
 
 
 @dataclass
@@ -100,18 +42,12 @@ class Running:
 
 @pytest.fixture
 async def running(practice: Practice) -> AsyncIterator[Running]:
-    ledger, state, verify, visits = practice.hold_ledger(), practice.settings.state, ssl.create_default_context(), set()
-    credential = read_credentials([practice.site], state, {}).backends["sandbox"]
-
-    def now() -> datetime:
-        return datetime.now(UTC)
-
+    ledger, verify, visits = practice.hold_ledger(), ssl.create_default_context(), set()
     with make_folder() as run_dir:
         async with httpx.AsyncClient(trust_env=False) as http:
-            discovery = Discovery(http, now)
-            access = BackendAccess(http, discovery, practice.site, credential, now, lambda: str(uuid4()), READ_SCOPES)
+            access = practice.make_access(http, READ_SCOPES)
             desk = OperatorDesk({"sandbox": practice.site}, {"sandbox": access}, verify, ledger, visits.__contains__)
-            await desk.listen(run_dir, state)
+            await desk.listen(run_dir, practice.settings.state)
             yield Running(desk, run_dir, visits)
             desk.close()
     ledger.close()
