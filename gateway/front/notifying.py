@@ -88,7 +88,7 @@ class ConsentNotices:
     def follow(
         self, visit_id: str, site: EhrSite, patient_id: str, until: datetime, forward: Callable[[], Awaitable[None]]
     ) -> None:
-        """From now on ``forward`` is called when this patient's Consents change; at once, where the site offers it.
+        """From now on ``forward`` is called when this patient's Consents change, where the site offers that.
 
         Args:
             until: the visit's deadline; the EHR itself ends the Subscription then.

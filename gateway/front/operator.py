@@ -116,18 +116,24 @@ class OperatorDesk:
         )
 
     async def listen(self, run_dir: Path, state_dir: Path) -> None:
-        """Serve in this loop, and let the command line find the way by a link in the state folder."""
+        """Serve in this loop, and let the command line find the way by a link in the state folder.
+
+        Where that can't be, operators are not heard; visits don't need them.
+        """
         config = uvicorn.Config(self._app, log_config=None, access_log=False, lifespan="off", ws="none")
         config.load()
         protocol = _hear_operators(self._is_visit)
         path, link = run_dir / SOCKET, state_dir / SOCKET
-        self._server = await asyncio.get_running_loop().create_unix_server(
-            lambda: protocol(config=config, server_state=self._state, app_state={}), path=str(path)
-        )
-        path.chmod(0o600)
-        link.unlink(missing_ok=True)
-        link.symlink_to(path.absolute())
         self._paths = (link, path)
+        try:
+            self._server = await asyncio.get_running_loop().create_unix_server(
+                lambda: protocol(config=config, server_state=self._state, app_state={}), path=str(path)
+            )
+            path.chmod(0o600)
+            link.unlink(missing_ok=True)
+            link.symlink_to(path.absolute())
+        except OSError as error:
+            log.error("operator.unheard errno=%s", error.errno)
 
     def close(self) -> None:
         """Stop serving; the socket and the link to it are gone."""

@@ -163,6 +163,12 @@ async def test_a_front_that_is_started_again_takes_the_place_of_one_that_was_kil
     check_record(practice, await practice.read())
 
 
+async def test_a_front_whose_state_folder_takes_no_link_goes_on_without_operators(practice, running, caplog):
+    running.desk.close()
+    await running.desk.listen(running.run_dir, practice.settings.state / "nowhere")
+    assert "operator.unheard errno=2" in [record.getMessage() for record in caplog.records]
+
+
 @pytest.mark.parametrize("stranger", ["another user", "a visit"])
 async def test_others_are_hung_up_on_unheard(practice, running, monkeypatch, stranger):
     if stranger == "a visit":
