@@ -96,7 +96,9 @@ class HeldVisit:
         Raises:
             VisitError: the process does not answer.
         """
-        await self.relay.post("/internal/consent-changed", b"{}")
+        status = await self.relay.post("/internal/consent-changed", b"{}")
+        if status >= 300:
+            log.warning("visit.consent-changed.refused visit=%s status=%d", self.id, status)
 
     async def process_is_over(self) -> None:
         """Wait for the end of a process that no longer answers, a moment at most.
