@@ -105,7 +105,7 @@ export const words = {
     answers: { yes: "Yes", no: "No", open: "Not asked" },
     remove: "Remove",
     removeRole: /** @param {string} role */ (role) => `Remove ${role}`,
-    pauseToAdd: "Pause the microphone to change who is here and what they said.",
+    pauseToAdd: "Pause the microphone to add or remove somebody. A no counts at once.",
     sum: /** @param {number} people @param {number} open @param {number} refused */ (people, open, refused) =>
       [counted(people, "person", "people"), open > 0 && `${open} not asked`, refused > 0 && `${refused} said no`, open + refused === 0 && "all said yes"]
         .filter(Boolean)

@@ -88,6 +88,7 @@ def _show_asking(visit: Visit) -> dict[str, Any]:
 
 def _show_people(visit: Visit) -> dict[str, Any]:
     rules = visit.tools.consent_rules
+    asked = [one for one in Activity if one is not Activity.TELEHEALTH or visit.state.telehealth is not Telehealth.NO]
     return {
         "list": [
             {
@@ -100,7 +101,7 @@ def _show_people(visit: Visit) -> dict[str, Any]:
             for one in visit.contents.people
         ],
         "roles": [{"id": kind, "label": words} for kind, words in ROLES.items()],
-        "needed": [activity.value for activity in Activity if rules.parties.needs_everyone(activity)],
+        "needed": [activity.value for activity in asked if rules.parties.needs_everyone(activity)],
     }
 
 
@@ -110,7 +111,7 @@ def _show_way(visit: Visit, way: Way) -> dict[str, Any]:
     return {
         "id": way.value,
         "label": WAY_LABELS[way],
-        "needs": [one.value for one in Activity if one in needs],
+        "needs": sorted(one.value for one in needs),
         "offered": visit.state.offers(way) and not lacks_speech,
         "why": _explain_way(visit, way, lacks_speech),
     }
@@ -135,7 +136,7 @@ def _explain_way(visit: Visit, way: Way, lacks_speech: bool) -> str:
 
 def _name_missing(missing: frozenset[Activity], answers: Mapping[Activity, Permit | Refusal]) -> str:
     """There is no consent, or somebody else in the room keeps it from counting."""
-    names = " and ".join(ACTIVITY_LABELS[one] for one in Activity if one in missing)
+    names = " and ".join(sorted(ACTIVITY_LABELS[one] for one in missing))
     codes = {answer.code for one in missing if isinstance(answer := answers.get(one), Refusal)}
     if codes == {"refused-by-other"}:
         return f"somebody in the room said no to {names}"

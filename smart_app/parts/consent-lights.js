@@ -12,7 +12,7 @@ import { words } from "../words.js";
 /** @typedef {import("../view.js").Consent} Consent */
 
 const PHASES = ["choosing", "gathering", "reviewing"];
-const SAID_NO = ["refused", "revoked"]; // nobody is pressed for another answer
+const SAID_NO = ["refused", "revoked", "refused-by-other", "others-unanswered"]; // nobody is pressed for another answer; the others are not the patient
 
 export class ConsentLights extends HTMLElement {
   #title = make("h2", { class: "visually-hidden", id: "consents" }, words.consents.title);
@@ -108,7 +108,7 @@ function listGrounds(title, grounds) {
 }
 
 /** `Consent/1/_history/2` as it is read. @param {string} text */
-function showVersion(text) {
+export function showVersion(text) {
   return text.replace(/\/_history\/([\w.-]*\w)/g, ", version $1");
 }
 

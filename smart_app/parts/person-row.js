@@ -55,7 +55,7 @@ export class PersonRow extends HTMLElement {
     this.append(head, make("div", { class: "person-answers" }, ...this.#answers.values()));
   }
 
-  /** @param {Person} person @param {boolean} closed whether nothing may be changed now */
+  /** @param {Person} person @param {boolean} closed whether nobody may come or go now; an answer may change at any time */
   show(person, closed) {
     const { role, name, added } = person;
     this.#person = person;
@@ -64,7 +64,6 @@ export class PersonRow extends HTMLElement {
     this.#remove.setAttribute("aria-label", words.room.removeRole(role));
     this.#remove.hidden = !added;
     this.#remove.disabled = closed;
-    for (const row of this.#answers.values()) row.disabled = closed;
     this.#showAnswers();
   }
 

@@ -45,7 +45,7 @@ export class RoomList extends HTMLElement {
     this.append(this.#fold, this.#adding, this.#form);
   }
 
-  /** @param {boolean} live whether the microphone takes sound; then nothing is changed here */
+  /** @param {boolean} live whether the microphone takes sound; then nobody is added or removed */
   set live(live) {
     if (live === this.#live) return;
     this.#live = live;

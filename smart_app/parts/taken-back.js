@@ -2,6 +2,7 @@
 /** A permission that ended during the visit: what is gone for it and what remains, until the clinician has read it. */
 import { make, makeButton, setText } from "../element.js";
 import { words } from "../words.js";
+import { showVersion } from "./consent-lights.js";
 
 /** @typedef {import("../view.js").View} View */
 
@@ -32,7 +33,7 @@ export class TakenBack extends HTMLElement {
     }
     const named = taken.labels.every((label) => taken.words.includes(label));
     setText(this.#title, named ? "" : words.takenBack.title(taken.labels));
-    setText(this.#words, taken.words);
+    setText(this.#words, showVersion(taken.words));
     if (this.#message.parentNode === null) this.#alert.append(this.#message); // put in anew, so that it is said
   }
 

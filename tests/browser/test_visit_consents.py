@@ -10,8 +10,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 TELEHEALTH, RECORDING, DRAFTING = "Telehealth", "Recording the session", "AI drafting"
 TAKEN_BACK = (
-    "No longer permitted: AI drafting. What was dictated, typed and drafted is destroyed. "
-    "Choose another way of working."
+    "No longer permitted: AI drafting. The patient took back the yes to AI drafting "
+    "(Consent/lena-hartwig-ai-drafting, version 2). What was recorded, dictated, typed and drafted is destroyed."
 )
 NO_DRAFTING = "Not permitted: there is no consent in force for AI drafting."
 
@@ -123,3 +123,56 @@ def test_a_consent_taken_back_during_the_visit_drops_the_notes(chromium: Browser
         expect(find_way(page, "Type").get_by_role("button")).to_be_disabled()
         assert "copper-marker" not in page.content()
     product.act_in_chart(patient, "ai-drafting", "permit")
+
+
+def answer(page: Page, question: str, said: str) -> None:
+    page.get_by_role("group", name=f"Answer to {question}").get_by_label(said, exact=True).check()
+
+
+def test_the_patient_is_asked_in_her_language_and_the_session_recorded(chromium: Browser, product: Product) -> None:
+    with watch_page(chromium, product) as watched:
+        page = open_by_launch(watched, "clara-nystrom")
+        page.get_by_role("button", name="Ask the patient").click()
+        page.get_by_label("Español").check()
+        expect(page.get_by_role("heading", name="Sus decisiones sobre esta visita")).to_be_visible()
+        answer(page, "Recording the session", "Yes")
+        answer(page, AI := "AI drafting", "Yes")
+        page.get_by_role("button", name="Save the answers").click()
+        expect(find_way(page, "Record session").get_by_role("button")).to_be_enabled()
+        assert read_consent(page, AI)[1].startswith("The patient said yes to AI drafting on ")
+        page.get_by_role("button", name="Record session").click()
+        page.get_by_role("button", name="Start recording").click()
+        expect(page.locator(".strip")).to_contain_text("0:02")
+        page.get_by_role("button", name="Stop and transcribe").click()
+        expect(page.locator("evidence-lines .line-about").first).to_contain_text("said in the session")
+        page.get_by_role("button", name="Arrange the note").click()
+        expect(page.get_by_role("heading", name="Review the draft")).to_be_visible()
+        expect(page.locator("attest-form .made")).to_contain_text("recording of the session (transcribed by an AI")
+        page.get_by_role("button", name="Change an answer").click()
+        answer(page, "Recording the session", "No")
+        page.get_by_role("button", name="Save the answers").click()
+        taken = page.get_by_role("alert")
+        expect(taken).to_contain_text("No longer permitted: recording. The patient said no to recording")
+        expect(taken).to_contain_text("The recording and the draft are destroyed")
+        expect(find_way(page, "Record session").get_by_role("button")).to_be_disabled()
+        expect(find_way(page, "Type").get_by_role("button")).to_be_enabled()
+
+
+def test_a_consent_revoked_while_recording_stops_the_microphone(chromium: Browser, product: Product) -> None:
+    patient = "ada-marlowe"
+    with watch_page(chromium, product) as watched:
+        page = open_by_launch(watched, patient)
+        page.evaluate(
+            """() => { const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+            media.getUserMedia = async (wanted) => (window.heard = await open(wanted)); }"""
+        )
+        choose_way(page, "Record session")
+        page.get_by_role("button", name="Start recording").click()
+        expect(page.locator(".strip")).to_contain_text("0:02")
+        assert page.evaluate("window.heard.getTracks().map((track) => track.readyState)") == ["live"]
+        product.act_in_chart(patient, f"{patient}-recording", "revoke")
+        expect(page.get_by_role("alert")).to_contain_text("No longer permitted: recording.")
+        assert page.evaluate("window.heard.getTracks().map((track) => track.readyState)") == ["ended"]
+        expect(page.locator(".strip")).to_be_hidden()
+        assert len(watched.product.read_said()) > 0
+    product.act_in_chart(patient, "recording", "permit")

@@ -149,6 +149,10 @@ def test_a_visit_beside_the_chart_by_keyboard_alone(chromium: Browser, product: 
         press(chart, chart.get_by_role("button", name="Open Countersign"))
         place = chart.frame_locator("#frame iframe")
         way = place.get_by_role("button", name="Type", exact=True)
+        expect(way).to_be_disabled()  # his partner takes part, and was not asked yet
+        asked = place.locator("person-row").get_by_role("group", name="AI drafting").get_by_role("radio", checked=True)
+        tab_to(chart, asked)
+        chart.keyboard.press("ArrowRight")  # from "Not asked" round to "Yes"
         expect(way).to_be_enabled()
         press(chart, way)
         tab_to(chart, place.get_by_label("Notes", exact=True))
