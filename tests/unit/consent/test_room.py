@@ -1,11 +1,13 @@
 """Everyone in the room, against the table of another hand: every state of the patient, rule, answer and way."""
 
+import itertools
 from datetime import UTC, datetime
 
 import pytest
 
 from gateway.consent.activity import Activity
-from gateway.consent.decision import Permit, Refusal
+from gateway.consent.asking import PATIENT, AttestedAnswer, Performer
+from gateway.consent.decision import Permit, Refusal, accept_attested
 from gateway.consent.room import (
     ROLES,
     Present,
@@ -21,7 +23,8 @@ from gateway.ehr.attendance import Attendee
 from gateway.visit.events import Telehealth, Way
 from gateway.visit.state import Phase, State, needed_consents
 from tests.truth import consent_room as truth
-from tests.unit.consent.test_truth_table import make
+from tests.unit.consent.building import Decide
+from tests.unit.consent.test_truth_table import STATES, make
 
 NOW = datetime(2026, 11, 28, 15, tzinfo=UTC)
 PARTIES = {rule: Parties(telehealth=rule, recording=rule, ai_drafting=rule) for rule in ("all", "one")}
@@ -34,17 +37,70 @@ def present(*answers: str, activity: Activity = Activity.RECORDING) -> tuple[Pre
     )
 
 
+@pytest.fixture(scope="module")
+def own_answers(rules) -> dict[tuple[Activity, str], Permit | Refusal]:
+    """What the patient's record says by itself, for each question and state."""
+    decide = Decide(rules)
+    return {
+        (activity, state): decide(*make(activity, state), activity=activity)
+        for activity in Activity
+        for state in STATES
+    }
+
+
 @pytest.mark.parametrize("activity", list(Activity))
-@pytest.mark.parametrize(
-    "case", [case for case in truth.all_cases() if case.attested == "none" and not case.attested_counts]
-)
-def test_each_room_is_answered_as_the_table_says(decide, rules, activity, case):
-    own = decide(*make(activity, case.patient_state), activity=activity)
-    site = rules.model_copy(update={"parties": PARTIES[case.rule]})
-    answer = decide_together(own, present(*case.others, activity=activity), site, NOW)
-    assert isinstance(answer, Permit) == case.permitted
-    if isinstance(own, Refusal):
-        assert answer is own
+def test_each_room_is_answered_as_the_table_says(own_answers, rules, activity):
+    """936 cases of each question: state, rule, up to two others, an answer attested in the visit."""
+    patient = Performer("Patient/p", PATIENT)
+    for case in truth.all_cases():
+        own = own_answers[activity, case.patient_state]
+        if case.attested != "none" and case.attested_counts:
+            own = accept_attested(own, AttestedAnswer(activity, case.attested, patient, "spoken", NOW), rules)
+        site = rules.model_copy(update={"parties": PARTIES[case.rule]})
+        answer = decide_together(own, present(*case.others, activity=activity), site, NOW)
+        assert isinstance(answer, Permit) == case.permitted, case
+        assert isinstance(own, Permit) or answer is own
+
+
+def test_all_three_questions_with_everyone_in_the_room_leave_the_ways_of_the_table(own_answers, rules):
+    """All 145,152 rooms: states of the three questions, their rules, another's answers, telehealth, to the ways."""
+    sites = {
+        each: rules.model_copy(
+            update={
+                "parties": Parties(
+                    **{activity.value.replace("-", "_"): rule for activity, rule in zip(Activity, each, strict=True)}
+                )
+            }
+        )
+        for each in itertools.product(("all", "one"), repeat=3)
+    }
+    one_question = {
+        (activity, state, each, said): isinstance(
+            decide_together(
+                own_answers[activity, state], present(*([said] if said else []), activity=activity), sites[each], NOW
+            ),
+            Permit,
+        )
+        for activity in Activity
+        for state in STATES
+        for each in sites
+        for said in ("", "yes", "no", "open")
+    }
+    count = 0
+    for room in truth.all_rooms():
+        others = room.other or ("", "", "")
+        permitted = frozenset(
+            activity
+            for activity, state, said in zip(Activity, room.states, others, strict=True)
+            if one_question[activity, state, room.rules, said]
+        )
+        assert permitted == room.permitted, room
+        state = State(
+            Phase.CHOOSING, permitted=permitted, telehealth=Telehealth(room.telehealth), encounter_settled=True
+        )
+        assert {way.value for way in Way if state.offers(way)} == room.offered, room
+        count += 1
+    assert count == 145_152
 
 
 @pytest.mark.parametrize("row", list(truth.ways_table()))
