@@ -80,13 +80,13 @@ def build_audit_event(decision: AuditedDecision) -> dict[str, Any]:
                 "what": {"reference": decision.patient},
                 "type": _code(ENTITY_TYPES, "1", "Person"),
                 "role": _code(OBJECT_ROLES, "1", "Patient"),
-                "detail": [_say("activity", decision.activity), _say("rules", decision.rules)],
+                "detail": [_detail("activity", decision.activity), _detail("rules", decision.rules)],
             },
             *(
                 {
                     "what": {"reference": reference},
                     "type": _code(RESOURCE_TYPES, "Consent", "Consent"),
-                    "detail": [_say("effect", effect)],
+                    "detail": [_detail("effect", effect)],
                 }
                 for reference, effect in decision.consents
             ),
@@ -104,5 +104,5 @@ def _code(system: str, code: str, display: str) -> dict[str, str]:
     return {"system": system, "code": code, "display": display}
 
 
-def _say(name: str, value: str) -> dict[str, str]:
+def _detail(name: str, value: str) -> dict[str, str]:
     return {"type": name, "valueString": value}
