@@ -80,13 +80,12 @@ class Parties(_Part):
     ai_drafting: Literal["all", "one"] = "all"
 
     def needs_everyone(self, activity: Activity) -> bool:
-        match activity:
-            case Activity.TELEHEALTH:
-                return self.telehealth == "all"
-            case Activity.RECORDING:
-                return self.recording == "all"
-            case Activity.AI_DRAFTING:
-                return self.ai_drafting == "all"
+        rules = {
+            Activity.TELEHEALTH: self.telehealth,
+            Activity.RECORDING: self.recording,
+            Activity.AI_DRAFTING: self.ai_drafting,
+        }
+        return rules[activity] == "all"
 
 
 class Watch(_Part):

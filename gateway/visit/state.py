@@ -290,8 +290,9 @@ def _step_consent(state: State, event: ConsentReread | ConsentUnread) -> Step:
         return _lose_way(state, lost)
     closed: tuple[Effect, ...] = ()
     if state.has_recorded and Activity.RECORDING not in event.permitted:
+        before = state.phase
         state, closed = _lose_recorded(state)
-        if state.phase is not Phase.GATHERING or not state.has_material:
+        if state.phase is not before or (waiting == "draft" and not state.has_material):
             waiting = ""  # there is no draft any more, or nothing to make one from
     if not waiting:
         return replace(state, asking=state.asking if state.asking == "opening" else ""), closed

@@ -146,6 +146,19 @@ async def test_what_was_recorded_goes_although_another_way_was_chosen_since(prac
     assert view["segments"] == []
 
 
+async def test_a_note_that_may_rest_on_a_recording_is_not_filed_once_its_consent_is_gone(practice):
+    visit = await begin_recording(practice)
+    await send(visit)
+    await capture(visit, "stop")
+    await visit.type_note("P: See again next week.")
+    await visit.accept_all()
+    await revoke(practice, "ada-marlowe-recording")
+    view = await visit.file()
+    assert (view["phase"], view["way"], view["outcome"]) == ("gathering", "type", None)
+    assert [one["source"] for one in view["segments"]] == ["typed"]
+    assert await visit.notes("ada-marlowe") == []
+
+
 async def test_a_transcript_that_is_still_being_made_goes_too(practice):
     visit = await begin_recording(practice)
     started = asyncio.Event()
