@@ -16,8 +16,9 @@ from typing import Any
 
 from gateway.capture.audio import SAMPLE_RATE, Samples, nothing_was_said
 from gateway.capture.material import Segment, Source, Speaker
-from gateway.capture.pieces import Piece, Span, gather_pieces
+from gateway.capture.pieces import Piece, gather_pieces
 from gateway.capture.sentences import LONGEST_WORDS, ends_sentence
+from gateway.capture.spans import Span
 from gateway.capture.transcriber import OnProgress, TranscriberInfo
 from gateway.errors import CaptureError, ModelError
 from gateway.models.installed import InstalledModel

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.capture.audio import SAMPLE_RATE
-from gateway.capture.pieces import KEPT_PAUSE, LONGEST, SHORTEST, Piece, Span, gather_pieces
+from gateway.capture.pieces import KEPT_PAUSE, LONGEST, PATIENCE, SHORTEST, Gatherer, Piece, gather_pieces
+from gateway.capture.spans import Span
 
 
 def spans(*seconds: tuple[float, float]) -> list[Span]:
@@ -63,3 +64,24 @@ def test_loses_no_speech_and_keeps_its_order(given: list[tuple[int, int]]) -> No
 def test_a_piece_is_no_shorter_than_it_must_be() -> None:
     pieces = gather_pieces(spans(*((start, start + 2.5) for start in range(0, 300, 3))))
     assert all(piece.length >= SHORTEST for piece in pieces[:-1])
+
+
+def test_closes_a_growing_piece_at_a_pause_once_it_is_long_enough() -> None:
+    gatherer = Gatherer()
+    assert gatherer.push(Span(0, SHORTEST - 1)) == []
+    assert gatherer.settle(SHORTEST + SAMPLE_RATE) == []
+    following = Span(SHORTEST + SAMPLE_RATE, SHORTEST + 2 * SAMPLE_RATE)
+    assert gatherer.push(following) == []
+    assert gatherer.settle(following.end + SAMPLE_RATE // 4) == []
+    assert gatherer.start == 0
+    (piece,) = gatherer.settle(following.end + SAMPLE_RATE)
+    assert (piece.spans[0].start, piece.end) == (0, following.end)
+    assert gatherer.start is None
+
+
+def test_closes_a_short_piece_when_nobody_has_spoken_for_a_while() -> None:
+    gatherer = Gatherer()
+    gatherer.push(Span(0, SAMPLE_RATE))
+    assert gatherer.settle(SAMPLE_RATE + PATIENCE - 1) == []
+    assert [piece.length for piece in gatherer.settle(SAMPLE_RATE + PATIENCE)] == [SAMPLE_RATE]
+    assert gatherer.settle(99 * SAMPLE_RATE) == gatherer.flush() == []

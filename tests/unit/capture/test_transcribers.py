@@ -10,8 +10,9 @@ import pytest
 
 from gateway.capture.audio import SAMPLE_RATE, Samples
 from gateway.capture.material import Source, Speaker, gather_material
-from gateway.capture.pieces import Piece, Span
+from gateway.capture.pieces import Piece
 from gateway.capture.scripted import ScriptedTranscriber
+from gateway.capture.spans import Span
 from gateway.capture.transcriber import Transcriber
 from gateway.capture.whisper import HeardPiece, HeardWord, WhisperTranscriber, read_sentences
 from gateway.errors import CaptureError, ModelError
