@@ -18,7 +18,7 @@ SHORTEST = 10 * SAMPLE_RATE
 LONGEST = 25 * SAMPLE_RATE
 KEPT_PAUSE = SAMPLE_RATE // 2
 """What is left of a longer pause inside a piece."""
-CLOSING_PAUSE = SAMPLE_RATE * 7 // 10
+CLOSING_PAUSE = SAMPLE_RATE * 2 // 5
 """After such a pause a piece that is long enough is closed."""
 PATIENCE = 8 * SAMPLE_RATE
 """After such a pause a piece is closed however short it is."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.capture.audio import SAMPLE_RATE, Samples, nothing_was_said
+from gateway.capture.engine import keep_at_home
 from gateway.capture.material import Segment, Source, Speaker
 from gateway.capture.pieces import Piece, gather_pieces
 from gateway.capture.sentences import LONGEST_WORDS, ends_sentence
@@ -220,8 +221,7 @@ def _open_pipeline(model: InstalledModel, threads: int) -> Any:
             "model.damaged",
             f"The speech model {model.name} has no {missing[0]}: run `countersign models pull {model.id}`.",
         )
-    # Read by the engine's parts when they are imported: no request to the hub, no telemetry file in the home folder.
-    os.environ |= {"HF_HUB_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    keep_at_home()
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     try:
