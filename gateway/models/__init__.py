@@ -1,1 +1,1 @@
-"""Model files: the catalogue, pulling and verifying them."""
+"""Model files (the catalogue, pulling and verifying them) and the slots that model work waits for."""
