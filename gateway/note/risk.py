@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from gateway.capture.hotwords import PhraseGroup
 from gateway.capture.material import Segment
 from gateway.configuration import read_toml
 from gateway.errors import ConfigurationError
@@ -46,11 +47,13 @@ class RiskRule:
 
 @dataclass(frozen=True, slots=True)
 class RiskRules:
-    """The rules of every language that has been reviewed; ``languages`` are primary BCP 47 subtags."""
+    """The rules of every language that has been reviewed; ``languages`` are primary BCP 47 subtags. ``hotwords`` are
+    what a second hearing of speech listens for, by priority."""
 
     languages: frozenset[str]
     rules: tuple[RiskRule, ...]
     lookalikes: tuple[re.Pattern[str], ...] = ()
+    hotwords: tuple[PhraseGroup, ...] = ()
 
     def covers(self, language: str) -> bool:
         """Is there reviewed data for this language (BCP 47)?"""
@@ -58,12 +61,18 @@ class RiskRules:
 
 
 def find_risk(segments: Iterable[Segment], rules: RiskRules) -> tuple[RiskMention, ...]:
-    """Every mention, in order of segments, at most one of a category in each."""
+    """Every mention, in order of segments, at most one of a category in each; heard in either hearing is heard."""
     return tuple(
         RiskMention(segment.number, category, words)
         for segment in segments
-        for category, words in find_risk_words(segment.text, rules)
+        for category, words in _find_in_hearings(segment, rules)
     )
+
+
+def _find_in_hearings(segment: Segment, rules: RiskRules) -> Iterable[tuple[str, str]]:
+    first = dict(find_risk_words(segment.text, rules))
+    also = dict(find_risk_words(segment.heard_also, rules)) if segment.heard_two_ways else {}
+    return (also | first).items()
 
 
 def find_risk_words(text: str, rules: RiskRules) -> tuple[tuple[str, str], ...]:
@@ -100,6 +109,7 @@ def read_risk_rules(folder: Path) -> RiskRules:
         frozenset(part.language for part in parts),
         tuple(_make_rule(rule) for part in parts for rule in part.rules),
         tuple(re.compile(pattern) for part in parts for each in part.lookalikes for pattern in each.patterns),
+        tuple(PhraseGroup(each.category, each.phrases) for part in parts for each in part.hotwords),
     )
 
 
@@ -133,6 +143,8 @@ def _check_pattern(text: str) -> str:
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 Pattern = Annotated[str, StringConstraints(min_length=2, max_length=2000), AfterValidator(_check_pattern)]
 
+Phrase = Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w' -]{2,39}$")]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -156,11 +168,17 @@ class _Lookalikes(_Part):
     patterns: Annotated[tuple[Pattern, ...], Field(min_length=1)]
 
 
+class _Hotwords(_Part):
+    category: Name
+    phrases: Annotated[tuple[Phrase, ...], Field(min_length=1)]
+
+
 class _Language(_Part):
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
     sources: dict[Name, Annotated[str, StringConstraints(min_length=10, max_length=200)]]
     rules: Annotated[tuple[_Rule, ...], Field(min_length=1)]
     lookalikes: tuple[_Lookalikes, ...] = ()
+    hotwords: tuple[_Hotwords, ...] = ()
 
     @model_validator(mode="after")
     def _names_sources(self) -> "_Language":

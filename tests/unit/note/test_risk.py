@@ -127,3 +127,22 @@ def test_an_empty_folder_is_stopped(tmp_path: Path) -> None:
 def test_covers_the_languages_that_have_data() -> None:
     assert RULES.covers("en-US")
     assert not RULES.covers("de")
+
+
+def test_a_phrase_that_only_the_second_hearing_has_is_heard() -> None:
+    said = Segment(
+        4, Source.SESSION, Speaker.PATIENT, "I would be better off fed.", heard_also="I would be better off dead."
+    )
+    (mention,) = find_risk([said], RULES)
+    assert (mention.segment, mention.category) == (4, "suicide-ideation")
+
+
+def test_every_hotword_is_found_by_the_patterns_and_every_category_has_some() -> None:
+    unknown = [
+        (group.category, phrase)
+        for group in RULES.hotwords
+        for phrase in group.phrases
+        if group.category not in dict(find_risk_words(phrase, RULES))
+    ]
+    assert unknown == []
+    assert {group.category for group in RULES.hotwords} == {rule.category for rule in RULES.rules}
