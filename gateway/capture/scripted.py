@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.capture.audio import SAMPLE_RATE, Samples, nothing_was_said
+from gateway.capture.heard import NOTHING_HEARD, HeardPiece, HeardWord
 from gateway.capture.material import Segment, Source, Speaker
 from gateway.capture.transcriber import OnProgress, TranscriberInfo
 
@@ -37,6 +38,16 @@ class ScriptedTranscriber:
                 unclear=index in self.unclear,
             )
             on_progress((index + 1) / len(self.sentences))
+
+    def hear(self, samples: Samples, hotwords: str = "") -> HeardPiece:
+        """All sentences in every piece, and the hotwords after them where they are given."""
+        words = [word for sentence in (*self.sentences, *([hotwords] if hotwords else [])) for word in sentence.split()]
+        share = len(samples) / SAMPLE_RATE / max(1, len(words))
+        heard = (HeardWord(f" {word}", place * share, (place + 1) * share, 0.95) for place, word in enumerate(words))
+        return HeardPiece(tuple(heard), -0.2, 0.1, 1.4) if samples.any() else NOTHING_HEARD
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
 
     def close(self) -> None:
         pass

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.capture.audio import Samples
+from gateway.capture.heard import HeardPiece
 from gateway.capture.material import Segment
 
 OnProgress = Callable[[float], None]
@@ -24,7 +25,7 @@ class TranscriberInfo:
 
 
 class Transcriber(Protocol):
-    """Turns samples into segments; runs in a thread; never stores or guesses who spoke."""
+    """Turns samples into words; runs in a thread; never stores, or guesses who spoke."""
 
     def describe(self) -> TranscriberInfo:
         """What hears."""
@@ -46,6 +47,22 @@ class Transcriber(Protocol):
             CaptureError: nothing was said, or a piece ran past its deadline. What was yielded before stands.
             ModelError: the model's files are missing or damaged.
         """
+        ...
+
+    def hear(self, samples: Samples, hotwords: str = "") -> HeardPiece:
+        """Hear one piece of a session, without what was heard before it; ends after a bounded number of words.
+
+        Args:
+            samples: float32 (samples,), [-1, 1], 16 kHz, mono; at most 25 s.
+            hotwords: phrases that it may hear more easily, within ``HOTWORD_TOKENS``.
+
+        Raises:
+            ModelError: the model's files are missing or damaged, or it failed.
+        """
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens of the model's this text takes as hotwords."""
         ...
 
     def close(self) -> None:

@@ -6,19 +6,17 @@ pieces ``cancel`` and the deadline are looked at. The model is opened with the f
 begin after the fork) and dropped by ``close``.
 """
 
-import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gateway.capture.audio import SAMPLE_RATE, Samples, nothing_was_said
 from gateway.capture.engine import keep_at_home
-from gateway.capture.material import Segment, Source, Speaker
-from gateway.capture.pieces import Piece, gather_pieces
-from gateway.capture.sentences import LONGEST_WORDS, ends_sentence
+from gateway.capture.heard import NOTHING_HEARD, HeardPiece, HeardWord, read_sentences
+from gateway.capture.material import Segment
+from gateway.capture.pieces import gather_pieces
 from gateway.capture.spans import Span
 from gateway.capture.transcriber import OnProgress, TranscriberInfo
 from gateway.errors import CaptureError, ModelError
@@ -29,50 +27,9 @@ _MOST_TOKENS = 224  # a piece of 25 s at five words a second; the engine's windo
 _STRETCH = 300 * SAMPLE_RATE  # speech is searched for in stretches, so that cancel is seen
 _MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
 
-# What the model was unsure of, by its own figures. Whisper's own rule for made-up text in silence is the first line
-# (https://arxiv.org/abs/2212.04356, section 4.5). The last line was chosen on two synthetic dictations heard by
-# tiny.en and base: it marks about 15 of 25 sentences that were misheard and 4 of 35 that were not.
-_NO_SPEECH, _LOW_LOGPROB = 0.6, -1.0
-_REPEATED = 2.4  # compression ratio: the same words over and over
-_UNSURE_WORD, _UNSURE_SENTENCE = 0.4, 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class HeardWord:
-    """One word as the engine gives it; times in seconds of the piece, probability from 0 to 1."""
-
-    text: str
-    start_seconds: float
-    end_seconds: float
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class HeardPiece:
-    """What the engine says of one window: its words, and how it judges the window as a whole."""
-
-    words: tuple[HeardWord, ...]
-    average_logprob: float
-    no_speech_probability: float
-    compression_ratio: float
-
-    @property
-    def made_up(self) -> bool:
-        """Text where the model itself hears no speech and is unsure of every word."""
-        return self.no_speech_probability > _NO_SPEECH and self.average_logprob < _LOW_LOGPROB
-
-    @property
-    def doubtful(self) -> bool:
-        """Every sentence of it is unclear."""
-        return (
-            self.no_speech_probability > _NO_SPEECH
-            or self.average_logprob < _LOW_LOGPROB
-            or self.compression_ratio > _REPEATED
-        )
-
 
 class WhisperTranscriber:
-    """Hears dictations with one installed speech model; one at a time."""
+    """Hears dictations and pieces of a session with one installed speech model; one at a time."""
 
     def __init__(
         self,
@@ -101,7 +58,7 @@ class WhisperTranscriber:
             if cancel.is_set():
                 return
             deadline = self._clock() + self._piece_deadline_seconds
-            heard = self._hear(pipeline, piece.cut_from(samples))
+            heard = self._hear(pipeline, piece.cut_from(samples), "")
             late = self._clock() > deadline
             for segment in read_sentences(heard, piece, number + 1):
                 number = segment.number
@@ -120,10 +77,17 @@ class WhisperTranscriber:
             raise nothing_was_said()
         on_progress(1.0)
 
+    def hear(self, samples: Samples, hotwords: str = "") -> HeardPiece:
+        return self._hear(self._open(), samples, hotwords)
+
+    def count_tokens(self, text: str) -> int:
+        tokenizer = self._open().model.hf_tokenizer
+        return len(tokenizer.encode(" " + text.strip(), add_special_tokens=False).ids)
+
     def close(self) -> None:
         self._pipeline = None  # a transcription that is still under way keeps its own until it ends
 
-    def _hear(self, pipeline: Any, samples: Samples) -> HeardPiece:
+    def _hear(self, pipeline: Any, samples: Samples, hotwords: str) -> HeardPiece:
         """One window, greedy, without the text of the window before it."""
         try:
             windows, _ = pipeline.transcribe(
@@ -136,6 +100,7 @@ class WhisperTranscriber:
                 without_timestamps=True,
                 word_timestamps=True,
                 max_new_tokens=_MOST_TOKENS,
+                hotwords=hotwords or None,
             )
             found = list(windows)
         except (RuntimeError, ValueError) as error:
@@ -145,7 +110,7 @@ class WhisperTranscriber:
                 type(error).__name__,
             ) from error
         if not found:
-            return HeardPiece((), 0.0, 1.0, 1.0)
+            return NOTHING_HEARD
         return HeardPiece(
             tuple(
                 HeardWord(word.word, float(word.start), float(word.end), float(word.probability))
@@ -162,41 +127,6 @@ class WhisperTranscriber:
             if self._pipeline is None:
                 self._pipeline = _open_pipeline(self._model, self._threads)
             return self._pipeline
-
-
-def read_sentences(heard: HeardPiece, piece: Piece, first_number: int) -> Iterator[Segment]:
-    """Cut what was heard in a piece into numbered sentences with their own times in the recording.
-
-    Made-up text (``HeardPiece.made_up``) is dropped. Nothing else is: what is doubtful is marked ``unclear``.
-    """
-    if heard.made_up:
-        return
-    sentence: list[HeardWord] = []
-    number = first_number
-    words = [word for word in heard.words if word.text.strip()]
-    for index, word in enumerate(words):
-        sentence.append(word)
-        following = words[index + 1].text.strip() if index + 1 < len(words) else ""
-        if not following or len(sentence) >= LONGEST_WORDS or ends_sentence(word.text.strip(), following):
-            start = piece.place(sentence[0].start_seconds)
-            yield Segment(
-                number,
-                Source.DICTATION,
-                Speaker.CLINICIAN,
-                "".join(part.text for part in sentence).strip(),
-                start_seconds=round(start, 2),
-                end_seconds=round(max(start, piece.place(sentence[-1].end_seconds)), 2),
-                unclear=heard.doubtful or is_unsure(sentence),
-            )
-            number += 1
-            sentence = []
-
-
-def is_unsure(words: Sequence[HeardWord]) -> bool:
-    """Whether one word, or the sentence on the whole (the geometric mean), was hard to hear."""
-    probabilities = [max(word.probability, 1e-6) for word in words]
-    mean = math.exp(sum(map(math.log, probabilities)) / len(probabilities))
-    return min(probabilities) < _UNSURE_WORD or mean < _UNSURE_SENTENCE
 
 
 def _find_speech(samples: Samples, cancel: threading.Event) -> Iterator[Span]:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from gateway.capture.audio import SAMPLE_RATE, Samples
+from gateway.capture.heard import HeardPiece, HeardWord, read_sentences
+from gateway.capture.hotwords import HOTWORD_TOKENS
 from gateway.capture.material import Source, Speaker, gather_material
 from gateway.capture.pieces import Piece
 from gateway.capture.scripted import ScriptedTranscriber
 from gateway.capture.spans import Span
 from gateway.capture.transcriber import Transcriber
-from gateway.capture.whisper import HeardPiece, HeardWord, WhisperTranscriber, read_sentences
+from gateway.capture.whisper import WhisperTranscriber
 from gateway.errors import CaptureError, ModelError
 from gateway.models.catalogue import read_catalogue
 from gateway.models.installed import InstalledModel, is_present, open_installed
@@ -97,6 +99,26 @@ def test_close_does_not_wait_for_a_transcription_that_nobody_reads_on(
     hearing = transcriber.transcribe(dictation, threading.Event(), lambda done: None)
     next(hearing)
     transcriber.close()
+
+
+def test_hears_one_piece_of_a_session_with_times_inside_it(transcriber: Transcriber, dictation: Samples) -> None:
+    piece = dictation[: 20 * SAMPLE_RATE]
+    heard = transcriber.hear(piece)
+    assert len(heard.spoken) >= 4
+    assert all(0 <= word.start_seconds <= word.end_seconds <= 20.1 for word in heard.words)
+    starts = [word.start_seconds for word in heard.words]
+    assert starts == sorted(starts)
+    assert all(0 <= word.probability <= 1 for word in heard.words)
+    assert transcriber.hear(piece) == heard
+
+
+def test_hears_with_as_many_hotwords_as_the_budget_allows(transcriber: Transcriber, dictation: Samples) -> None:
+    phrase = "better off without me"
+    line = phrase
+    while transcriber.count_tokens(f"{line}, {phrase}") <= HOTWORD_TOKENS:
+        line += f", {phrase}"
+    assert transcriber.count_tokens(phrase) < transcriber.count_tokens(line) <= HOTWORD_TOKENS
+    assert transcriber.hear(dictation[: 20 * SAMPLE_RATE], line).spoken
 
 
 def test_says_what_hears(transcriber: Transcriber) -> None:
