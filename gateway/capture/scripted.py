@@ -1,13 +1,16 @@
-"""A transcriber that says what it was told to: for tests, without a model."""
+"""A transcriber that says what it was told to, and a voice that hears loudness: for tests, without a model."""
 
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gateway.capture.audio import SAMPLE_RATE, Samples, nothing_was_said
 from gateway.capture.heard import NOTHING_HEARD, HeardPiece, HeardWord
 from gateway.capture.material import Segment, Source, Speaker
 from gateway.capture.transcriber import OnProgress, TranscriberInfo
+from gateway.capture.voice import WINDOW, Probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,17 @@ class ScriptedTranscriber:
 
     def close(self) -> None:
         pass
+
+
+class LoudVoice:
+    """Takes the mean loudness of a window for the probability of speech."""
+
+    def __init__(self) -> None:
+        self._rest = np.zeros(0, np.float32)
+
+    def push(self, samples: Samples) -> Probabilities:
+        audio = np.concatenate([self._rest, samples])
+        count = len(audio) // WINDOW
+        self._rest = audio[count * WINDOW :]
+        windows = np.abs(audio[: count * WINDOW].reshape(count, WINDOW))
+        return np.asarray(windows.mean(axis=1), np.float32)

@@ -9,24 +9,12 @@ from hypothesis import strategies as st
 
 from gateway.capture.audio import SAMPLE_RATE, Samples
 from gateway.capture.pieces import LONGEST, PATIENCE
+from gateway.capture.scripted import LoudVoice
 from gateway.capture.segmenting import Cut, Segmenter, find_silences
 from gateway.capture.spans import Span, subtract_spans
-from gateway.capture.voice import PAD, WINDOW, Probabilities, SileroVoice, SpeechFinder
+from gateway.capture.voice import PAD, WINDOW, SileroVoice, SpeechFinder
 
 LOUD, QUIET = 0.9, 0.1
-
-
-class LoudIsSpeech:
-    """A voice that takes every loud window for speech."""
-
-    def __init__(self) -> None:
-        self._rest = np.zeros(0, np.float32)
-
-    def push(self, samples: Samples) -> Probabilities:
-        audio = np.concatenate([self._rest, samples])
-        count = len(audio) // WINDOW
-        self._rest = audio[count * WINDOW :]
-        return abs(audio[: count * WINDOW].reshape(count, WINDOW)).mean(axis=1).clip(0, 1).astype(np.float32)
 
 
 def windows(*parts: tuple[float, float]) -> list[float]:
@@ -84,7 +72,7 @@ def test_speech_without_any_dip_is_cut_where_a_piece_is_full() -> None:
 
 
 def test_closes_a_piece_while_the_session_goes_on() -> None:
-    segmenter = Segmenter(LoudIsSpeech())
+    segmenter = Segmenter(LoudVoice())
     assert segmenter.push(sound((LOUD, 6), (QUIET, 0.5), (LOUD, 6), (QUIET, 0.6))).pieces == ()
     assert segmenter.settled == 0
     cut = segmenter.push(sound((QUIET, 0.6), (LOUD, 3)))
@@ -95,7 +83,7 @@ def test_closes_a_piece_while_the_session_goes_on() -> None:
 
 
 def test_does_not_leave_a_short_answer_waiting() -> None:
-    segmenter = Segmenter(LoudIsSpeech())
+    segmenter = Segmenter(LoudVoice())
     segmenter.push(sound((LOUD, 1), (QUIET, 7)))
     (piece,) = segmenter.push(sound((QUIET, 2))).pieces
     assert piece.length < 2 * SAMPLE_RATE < PATIENCE
@@ -111,8 +99,8 @@ def test_however_the_audio_comes_all_speech_is_in_pieces_once_and_in_order(
     parts: list[tuple[float, float]], sizes: list[int], start: int
 ) -> None:
     samples = sound(*parts)
-    found = cut_in_blocks(Segmenter(LoudIsSpeech(), start), samples, sizes)
-    whole = cut_in_blocks(Segmenter(LoudIsSpeech(), start), samples, [WINDOW])
+    found = cut_in_blocks(Segmenter(LoudVoice(), start), samples, sizes)
+    whole = cut_in_blocks(Segmenter(LoudVoice(), start), samples, [WINDOW])
     assert found.speech == whole.speech
     assert found.pieces == whole.pieces
     kept = [span for piece in found.pieces for span in piece.spans]
