@@ -27,6 +27,30 @@ with slots.hold(Work(sys.argv[2]), threading.Event(), lambda place: print(f"plac
 """
 
 
+CONFINED = """
+import ctypes, sys, threading
+from pathlib import Path
+from gateway.models.slots import ComputeSlots, Work, open_slot_files
+from gateway.visit.confinement import limit_calls, limit_resources, restrict_files
+
+folder = Path(sys.argv[1])
+files = open_slot_files(folder, 1)
+ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # no new privileges
+confined = restrict_files([])
+limit_resources()
+limit_calls()
+if confined:
+    try:
+        open_slot_files(folder, 1)
+    except OSError:
+        pass
+    else:
+        raise SystemExit("it could open the files again")
+with ComputeSlots(files).hold(Work.DRAFT, threading.Event()) as held:
+    print(held)
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "slots"
@@ -188,6 +212,12 @@ def test_who_gives_up_waiting_leaves_the_line(folder: Path) -> None:
         busy.end()
         wait_for(lambda: following.held is True)
         following.end()
+
+
+def test_a_confined_process_holds_a_slot_by_the_files_that_it_was_given(folder: Path) -> None:
+    command = [sys.executable, "-c", CONFINED, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("True", "")
 
 
 def test_opens_a_slot_for_each_core_and_writes_nothing(folder: Path) -> None:
