@@ -24,6 +24,7 @@ from gateway.models.installed import InstalledModel
 
 PIECE_DEADLINE_SECONDS = 60.0
 _MOST_TOKENS = 224  # a piece of 25 s at five words a second; the engine's window has room for 448
+_BEAM = 5  # against greedy, on synthetic voices: a third fewer misheard words for a fifth more processor time
 _STRETCH = 300 * SAMPLE_RATE  # speech is searched for in stretches, so that cancel is seen
 _MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
 
@@ -88,14 +89,14 @@ class WhisperTranscriber:
         self._pipeline = None  # a transcription that is still under way keeps its own until it ends
 
     def _hear(self, pipeline: Any, samples: Samples, hotwords: str) -> HeardPiece:
-        """One window, greedy, without the text of the window before it."""
+        """One window, without the text of the window before it."""
         try:
             windows, _ = pipeline.transcribe(
                 samples,
                 language=self._language,
                 clip_timestamps=[{"start": 0, "end": len(samples) / SAMPLE_RATE}],
                 batch_size=1,
-                beam_size=1,
+                beam_size=_BEAM,
                 temperature=0.0,
                 without_timestamps=True,
                 word_timestamps=True,
