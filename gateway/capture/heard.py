@@ -47,11 +47,12 @@ class HeardPiece:
     @property
     def doubtful(self) -> bool:
         """Every sentence of it is unclear."""
-        return (
-            self.no_speech_probability > _NO_SPEECH
-            or self.average_logprob < _LOW_LOGPROB
-            or self.compression_ratio > _REPEATED
-        )
+        return self.no_speech_probability > _NO_SPEECH or self.average_logprob < _LOW_LOGPROB or self.repeats
+
+    @property
+    def repeats(self) -> bool:
+        """The decoder went round in circles: what else was said is lost."""
+        return self.compression_ratio > _REPEATED
 
     @property
     def spoken(self) -> tuple[HeardWord, ...]:

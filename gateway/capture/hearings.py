@@ -40,12 +40,14 @@ def merge_hearings(first: HeardPiece, second: HeardPiece | None, differ: Differ)
 
     Args:
         first: heard plainly.
-        second: heard with hotwords; None where that failed: then every sentence is unclear.
+        second: heard with hotwords; None where that failed, and as good as none where it went round in circles: then
+            every sentence is unclear.
         differ: says whether two texts differ in what matters.
 
     Yields:
         The plain hearing's sentences; those of the second, as unclear, where the plain one has no words at all.
     """
+    second = None if second is not None and second.repeats else second
     if not first.spoken:
         for words in cut_sentences(second.spoken if second else ()):
             yield _read(words, unclear=True)

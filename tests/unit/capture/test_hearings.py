@@ -57,6 +57,12 @@ def test_a_piece_without_a_second_hearing_is_unclear() -> None:
     assert [(one.text, one.unclear, one.also) for one in merge(heard("Yes, dead."), None)] == [("Yes, dead.", True, "")]
 
 
+def test_a_second_hearing_that_went_round_in_circles_is_none() -> None:
+    circles = heard("dead dead dead dead", compression_ratio=9.0)
+    assert merge(heard("Yes."), circles) == merge(heard("Yes."), None)
+    assert merge(NOTHING_HEARD, circles) == []
+
+
 def test_what_only_the_second_hearing_has_is_kept_as_unclear() -> None:
     made_up = heard("Thank you.", average_logprob=-1.2, no_speech_probability=0.9)
     for first in (NOTHING_HEARD, made_up):
