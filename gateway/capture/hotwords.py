@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-HOTWORD_TOKENS = 216
+HOTWORD_TOKENS = 210
 """Whisper's window has 448 tokens: 224 for what is said, 5 for its own marks, and the engine cuts at 223."""
 MEDICATION = "medication"
 
