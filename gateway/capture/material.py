@@ -12,7 +12,6 @@ MAKER = Maker("capture/material")
 class Source(StrEnum):
     """Where a segment comes from."""
 
-    SESSION = "session"
     DICTATION = "dictation"
     TYPED = "typed"
     OBSERVATION = "observation"
