@@ -15,9 +15,11 @@ from pathlib import Path
 
 from gateway.errors import ConfigurationError, ModelError
 from gateway.models.catalogue import Kind, ModelEntry, ModelFile, read_catalogue
+from gateway.models.memory import NO_NEED, Need
 from gateway.settings import Settings
 
 STAMP = ".verified"
+MEASURED = "measured.json"
 _BLOCK_BYTES = 1 << 20
 
 OnBytes = Callable[[int], None]
@@ -26,13 +28,14 @@ OnBytes = Callable[[int], None]
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
     """A model that is here. ``path`` is what an engine opens: the GGUF file of a text model, the folder of a speech
-    model; ``sha256`` is that of its weights, for the Provenance."""
+    model; ``sha256`` is that of its weights, for the Provenance; ``need`` is the memory it takes."""
 
     id: str
     name: str
     kind: Kind
     path: Path
     sha256: str
+    need: Need = NO_NEED
 
 
 def find_installed(settings: Settings, kind: Kind) -> InstalledModel | None:
@@ -84,7 +87,7 @@ def open_installed(entry: ModelEntry, models: Path) -> InstalledModel:
             check_file(folder, entry, file)
         write_stamps(folder, entry)
     path = folder / entry.weights.name if entry.kind is Kind.TEXT else folder
-    return InstalledModel(entry.id, entry.name, entry.kind, path, entry.weights.sha256)
+    return InstalledModel(entry.id, entry.name, entry.kind, path, entry.weights.sha256, entry.need)
 
 
 def verify_model(entry: ModelEntry, models: Path, on_bytes: OnBytes = lambda count: None) -> None:
