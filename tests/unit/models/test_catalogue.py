@@ -32,9 +32,30 @@ def test_reads_the_project_catalogue() -> None:
     assert [entry.id for entry in catalogue.preferred] == ["whisper-tiny-en", "qwen2-5-coder-1-5b-instruct"]
     for entry in catalogue.models.values():
         assert entry.hub is not None
-        assert entry.has_packages
+        assert entry.has_packages == entry.verified, "the hub alone has what nobody here could download"
         assert entry.licence in ("MIT", "Apache-2.0")
     assert sum(entry.size_bytes for entry in catalogue.preferred) == pytest.approx(1.2e9, rel=0.01)
+
+
+def test_offers_larger_models_than_those_that_were_downloaded() -> None:
+    catalogue = read_catalogue(ROOT / "config")
+    larger = {
+        kind: [entry.id for entry in catalogue.of_kind(kind) if entry.size_bytes > most]
+        for kind, most in ((Kind.SPEECH, 200_000_000), (Kind.TEXT, 1_900_000_000))
+    }
+    assert larger[Kind.SPEECH] == ["whisper-small", "whisper-medium", "whisper-large-v3-turbo"]
+    assert larger[Kind.TEXT] == ["smollm3-3b", "qwen3-4b", "qwen3-8b"]
+
+
+def test_every_model_says_what_memory_it_takes() -> None:
+    """The estimate for a site's own entry is within a fifth of what is written for each of ours, or above it."""
+    for entry in read_catalogue(ROOT / "config").models.values():
+        said = entry.need
+        estimated = entry.model_copy(update={"weights_bytes": 0, "per_visit_bytes": 0}).need
+        assert (said.weights_bytes > entry.size_bytes) == (entry.kind is Kind.TEXT)
+        assert estimated.weights_bytes == pytest.approx(said.weights_bytes, rel=0.2)
+        assert said.per_visit_bytes > 100_000_000
+        assert entry.kind is Kind.TEXT or estimated.per_visit_bytes == pytest.approx(said.per_visit_bytes, rel=0.2)
 
 
 def test_reads_parts_in_order(tmp_path: Path) -> None:
