@@ -18,9 +18,10 @@ from gateway.consent.rules import ConsentRules, read_rules
 from gateway.consent.wording import Wording, read_wordings
 from gateway.ehr.client import FhirClient
 from gateway.ehr.site import EhrSite, read_sites
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, ModelError
 from gateway.models.catalogue import Kind
 from gateway.models.installed import InstalledModel, find_installed
+from gateway.models.memory import Need, find_shortage, read_available, require_room_for_visit
 from gateway.note.draft import ModelDrafter
 from gateway.note.drafter import Drafter
 from gateway.note.formats import NoteFormat, read_formats
@@ -52,15 +53,19 @@ class Shared:
     prompts: PromptSet
     weights: Weights | None
     speech: InstalledModel | None
+    needs: tuple[Need, ...] = ()
 
 
 def prepare_visits(settings: Settings) -> Shared:
     """Read every file that a visit needs and load the text model's weights; starts no thread.
 
     Raises:
-        ConfigurationError: a file is wrong. ModelError: a model's file is damaged.
+        ConfigurationError: a file is wrong.
+        ModelError: a model's file is damaged, or there is too little memory for it and one visit.
     """
     config = settings.config_dir
+    speech, text = find_installed(settings, Kind.SPEECH), _find_text_model(settings)
+    needs = tuple(model.need for model in (speech, text) if model)
     shared = Shared(
         sites=read_sites(config / "ehrs"),
         consent_rules=read_rules(config / "consent"),
@@ -68,8 +73,9 @@ def prepare_visits(settings: Settings) -> Shared:
         risk_rules=read_risk_rules(config / "risk"),
         formats=_read_formats(settings),
         prompts=read_prompts(),
-        weights=_load_text_model(settings),
-        speech=find_installed(settings, Kind.SPEECH),
+        weights=_load_text_model(text, needs) if text else None,
+        speech=speech,
+        needs=needs,
     )
     for site in shared.sites.values():
         if site.consent_rules not in shared.consent_rules:
@@ -79,6 +85,18 @@ def prepare_visits(settings: Settings) -> Shared:
                 f"there is no config/consent/{site.consent_rules}.toml",
             )
     return shared
+
+
+def require_room(shared: Shared, starting: int = 0) -> None:
+    """Ask, before a visit is forked, whether it fits beside those that run.
+
+    Args:
+        starting: visits that were forked and have not loaded their models yet.
+
+    Raises:
+        ModelError: it does not; the sentence is for the clinician who opens it.
+    """
+    require_room_for_visit(read_available(), shared.needs, visits=starting + 1)
 
 
 def list_readable(shared: object | None) -> tuple[Path, ...]:
@@ -130,19 +148,28 @@ def _read_formats(settings: Settings) -> dict[str, NoteFormat]:
     return {first: formats.pop(first), **formats}
 
 
-def _load_text_model(settings: Settings) -> Weights | None:
+def _find_text_model(settings: Settings) -> InstalledModel | None:
     if settings.drafter == "outline":
         return None
     installed = find_installed(settings, Kind.TEXT)
-    if installed is None:
-        if settings.drafter == "model":
-            raise ConfigurationError(
-                settings.config_dir / "gateway.toml",
-                "drafter",
-                "no text model is installed; run `countersign models pull`",
-            )
-        return None
-    return load_weights(installed.path, installed.sha256)
+    if installed is None and settings.drafter == "model":
+        raise ConfigurationError(
+            settings.config_dir / "gateway.toml",
+            "drafter",
+            "no text model is installed; run `countersign models pull`",
+        )
+    return installed
+
+
+def _load_text_model(model: InstalledModel, needs: tuple[Need, ...]) -> Weights:
+    shortage = find_shortage(read_available(), needs)
+    if shortage:
+        raise ModelError(
+            "model.memory",
+            f"This machine has too little memory for {model.name} and one visit ({shortage}): name a smaller "
+            'text_model, or set drafter = "outline".',
+        )
+    return load_weights(model.path, model.sha256)
 
 
 def _make_drafter(shared: Shared, threads: int) -> Drafter:

@@ -1,9 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+import gateway.visit.composition as composition
+from gateway.errors import ModelError
 from gateway.models.catalogue import Kind
 from gateway.models.installed import InstalledModel
-from gateway.visit.composition import Shared, list_readable
+from gateway.models.memory import Need
+from gateway.visit.composition import Shared, list_readable, require_room
 from gateway.visit.confinement import list_code
+
+GB = 1_000_000_000
 
 
 def share(speech: InstalledModel | None) -> Shared:
@@ -24,3 +32,24 @@ def test_a_visit_may_read_the_speech_model_and_what_its_links_lead_to_and_no_fol
 
 def test_without_speech_it_reads_the_code_alone() -> None:
     assert list_readable(share(None)) == list_code()
+
+
+def test_memory_is_asked_for_before_weights_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = InstalledModel("large", "Large", Kind.TEXT, tmp_path / "none.gguf", "", Need(8 * GB, GB))
+    monkeypatch.setattr(composition, "load_weights", lambda path, sha256: "loaded")
+    monkeypatch.setattr(composition, "read_available", lambda: 8 * GB)
+    with pytest.raises(ModelError) as caught:
+        composition._load_text_model(model, (model.need,))
+    assert caught.value.code == "model.memory"
+    assert "9.1 GB are needed and 8.0 GB are free" in caught.value.public
+    monkeypatch.setattr(composition, "read_available", lambda: 10 * GB)
+    assert composition._load_text_model(model, (model.need,)) == "loaded"
+
+
+def test_a_visit_that_does_not_fit_is_told_before_it_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = replace(share(None), needs=(Need(8 * GB, GB), Need(0, GB)))
+    monkeypatch.setattr(composition, "read_available", lambda: 5 * GB)
+    require_room(shared)  # the weights are loaded: they are not asked for again
+    require_room(shared, starting=1)
+    with pytest.raises(ModelError, match="too little memory for another visit"):
+        require_room(shared, starting=2)
