@@ -50,7 +50,7 @@ class LiveTranscript:
         self, log: FrameLog, new_voice: Callable[[], Voice] = SileroVoice, first_number: int = 1, start: int = 0
     ) -> None:
         """``start`` is the sample from which on it listens: a session that goes on after a crash has heard the rest."""
-        self._log = log
+        self._frames = log
         self._new_voice = new_voice
         self._segmenters = {channel: Segmenter(new_voice(), start) for channel in log.channels}
         self._waiting: list[tuple[Channel, Piece]] = []
@@ -73,10 +73,10 @@ class LiveTranscript:
         """
         more = False
         for channel, segmenter in self._segmenters.items():
-            end = self._log.acknowledge(channel).start
+            end = self._frames.acknowledge(channel).start
             block = Span(segmenter.position, min(end, segmenter.position + _BLOCK))
             if block.length > 0:
-                self._keep(channel, segmenter.push(self._log.read(channel, block)))
+                self._keep(channel, segmenter.push(self._frames.read(channel, block)))
             more = more or segmenter.position < end
         if finished and not more and not self._finished:
             self._finished = True
@@ -91,14 +91,14 @@ class LiveTranscript:
         self._waiting.sort(key=lambda item: item[1].spans[0].start)
         channel, piece = self._waiting.pop(0)
         span = Span(piece.spans[0].start, piece.end)
-        others = [other for other in self._log.channels if other is not channel]
+        others = [other for other in self._frames.channels if other is not channel]
         work = PieceWork(
             channel,
-            self._log.channels,
+            self._frames.channels,
             piece,
             span,
-            self._log.read(channel, span),
-            self._log.read(others[0], span) if others else None,
+            self._frames.read(channel, span),
+            self._frames.read(others[0], span) if others else None,
         )
         self._under_way.append(work)
         return work
@@ -112,8 +112,8 @@ class LiveTranscript:
     def collect(self) -> tuple[Segment, ...]:
         """What is new and has its place: nothing that was said before it is still to come."""
         listened = min(segmenter.listened for segmenter in self._followed())
-        without = [*self._log.paused, *self._log.struck]
-        without += [gap for channel in self._log.channels for gap in self._log.gaps(channel)]
+        without = [*self._frames.paused, *self._frames.struck]
+        without += [gap for channel in self._frames.channels for gap in self._frames.gaps(channel)]
         for silence in find_silences(self._speech, without):
             if silence.start >= self._silent_until and silence.end <= listened:
                 self._silent_until = silence.end

@@ -25,6 +25,7 @@ WRITES = {  # what each keeps on a disk stands in docs/privacy.md
     "models/installed.py",
     "models/measuring.py",
     "models/pull.py",
+    "models/slots.py",  # empty files in the run folder, for their locks
     "models/sources.py",
     "demo.py",
     "front/supervisor.py",  # asks whether the state folder can be written
