@@ -22,6 +22,7 @@ import uvicorn
 from gateway.settings import Settings
 from gateway.visit.confinement import drop_capabilities, limit_calls, limit_resources, restrict_files
 from gateway.visit.peer import read_peer, talk_only_to
+from gateway.visit.web_socket import MAX_MESSAGE_BYTES, ForgetfulSocket
 
 log = logging.getLogger("countersign.visit")
 
@@ -116,7 +117,7 @@ def warm_up(composition: Composition, room: VisitRoom) -> None:
     Without it each visit spends 100 ms of its first 150 on imports that wait for a first use. Starts no thread.
     """
     app = composition.compose_visit(room)
-    uvicorn.Config(app, log_config=None, access_log=False, ws="none").load()
+    uvicorn.Config(app, log_config=None, access_log=False, ws=ForgetfulSocket).load()
     asyncio.run(_ask_for_nothing(app))
 
 
@@ -127,8 +128,9 @@ async def _ask_for_nothing(app: AsgiApp) -> None:
     async def send(message: object) -> None:
         """The answer is that there is nothing."""
 
-    scope = {"type": "http", "method": "GET", "path": "/nothing", "raw_path": b"/nothing", "query_string": b""}
-    await app({**scope, "headers": [], "http_version": "1.1", "scheme": "http"}, receive, send)
+    scope = {"path": "/nothing", "raw_path": b"/nothing", "query_string": b"", "headers": [], "http_version": "1.1"}
+    await app({**scope, "type": "http", "method": "GET", "scheme": "http"}, receive, send)
+    await app({**scope, "type": "websocket", "subprotocols": [], "scheme": "ws"}, receive, send)
 
 
 def leave_soon() -> None:
@@ -223,7 +225,10 @@ async def _serve(app: AsgiApp, listener: socket.socket) -> None:
         access_log=False,
         server_header=False,
         date_header=False,
-        ws="none",
+        ws=ForgetfulSocket,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,  # the kernel says when the front is gone
         timeout_keep_alive=3600,
         timeout_graceful_shutdown=1,
     )

@@ -1,0 +1,63 @@
+"""A ``SessionDesk`` that a test looks into: it holds frames as they came and does what the test says."""
+
+import asyncio
+import struct
+from collections.abc import Mapping
+
+from gateway.errors import CaptureError, ConsentMissing
+from gateway.visit.session_socket import Ack
+
+HEADER = struct.Struct("<BBxxIQ")
+CHANNELS = ("room", "call")
+
+
+def make_frame(number: int, start: int, pcm: bytes, channel: int = 0) -> bytes:
+    return HEADER.pack(1, channel, number, start) + pcm
+
+
+class ScriptedDesk:
+    """Kept between connections, as a session is."""
+
+    def __init__(self) -> None:
+        self.permitted = True
+        self.frames: list[bytes] = []
+        self.calls: list[tuple[object, ...]] = []
+        self.going = asyncio.Event()  # cleared: a visit that has no time
+        self.going.set()
+        self.is_closed = asyncio.Event()
+        self.fault: Exception | None = None
+
+    async def begin(self, channels: tuple[str, ...]) -> None:
+        if not self.permitted:
+            raise ConsentMissing("consent.recording", "Recording is not permitted any more.")
+        self.calls.append(("begin", channels))
+
+    async def take(self, message: bytes) -> Ack:
+        await self.going.wait()
+        if self.fault is not None:
+            raise self.fault
+        if len(message) < HEADER.size:
+            raise CaptureError("frames.garbled", "The page sent sound that can't be read: reload the page.")
+        _, channel, number, start = HEADER.unpack_from(message)
+        self.frames.append(message)
+        return Ack(CHANNELS[channel], number + 1, start + (len(message) - HEADER.size) // 2)
+
+    async def pause(self, at: int) -> None:
+        self.calls.append(("pause", at))
+
+    async def resume(self, at: int) -> None:
+        self.calls.append(("resume", at))
+
+    async def strike(self, seconds: float, now: int) -> int:
+        self.calls.append(("strike", seconds, now))
+        return max(0, now - round(seconds * 16_000))
+
+    async def mark(self, speaker: str, start: int, end: int) -> None:
+        self.calls.append(("mark", speaker, start, end))
+
+    async def finish(self, counts: Mapping[str, int]) -> None:
+        self.calls.append(("finish", dict(counts)))
+        self.is_closed.set()
+
+    async def closed(self) -> None:
+        await self.is_closed.wait()
