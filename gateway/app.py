@@ -48,6 +48,7 @@ from gateway.ledger.log import Ledger
 from gateway.settings import Settings, read_settings
 from gateway.store.database import open_database
 from gateway.store.sealing import read_key
+from gateway.visit.web_socket import MAX_MESSAGE_BYTES, ForgetfulSocket
 
 log = logging.getLogger("countersign.front")
 
@@ -75,7 +76,9 @@ def main(arguments: list[str]) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        ws="none",
+        ws=ForgetfulSocket,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
         proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=STOP_SECONDS,

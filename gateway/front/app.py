@@ -14,7 +14,8 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, StreamingResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.requests import HTTPConnection
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.ehr.site import EhrSite
@@ -24,8 +25,10 @@ from gateway.front.headers import SecurityHeaders, make_csp, origin_of
 from gateway.front.launching import LaunchDesk
 from gateway.front.notifying import NOTIFY_PATH, ConsentNotices, create_notify_route
 from gateway.front.pages import STYLE, SUBMIT_SCRIPT, show_error, show_form, show_start
+from gateway.front.session_relay import SessionRelay
 from gateway.front.visits import OVER, HeldVisit, Visits
 from gateway.visit.faults import FaultGuard
+from gateway.visit.session_socket import SESSION_PATH
 
 log = logging.getLogger("countersign.front")
 
@@ -150,6 +153,8 @@ def create_front(
 
     app.router.routes.append(create_notify_route(notices))
     app.router.routes.append(Route("/visit/{visit_id}/api/{path:path}", endpoint=_VisitApi(visits)))
+    sessions = SessionRelay(lambda connection: _require_holder(_require_running, visits, connection))
+    app.router.routes.append(WebSocketRoute("/visit/{visit_id}" + SESSION_PATH, endpoint=sessions))
     return app
 
 
@@ -206,11 +211,7 @@ class _VisitApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        parameters = scope["path_params"]
-        held = _require_visit(self._visits, parameters["visit_id"])
-        shown = request.cookies.get(VISIT_COOKIE + held.id, "")
-        if not held.holding.is_holder(shown):
-            raise _not_the_holder(held, shown)
+        held = _require_holder(_require_visit, self._visits, request)
         path = _api_path(scope, held.id)
         if path == "/api/events":
             receive = _until_moved(held, receive)
@@ -329,6 +330,21 @@ def _require_running(visits: Visits, visit_id: str) -> HeldVisit:
     held = _require_visit(visits, visit_id)
     if held.over.is_set() or held.reported.is_set():
         raise VisitError("visit.over", OVER)
+    return held
+
+
+def _require_holder(
+    require: Callable[[Visits, str], HeldVisit], visits: Visits, connection: HTTPConnection
+) -> HeldVisit:
+    """The visit of this path, if this browser holds it.
+
+    Raises:
+        VisitError: it does not, or ``require`` finds no such visit.
+    """
+    held = require(visits, connection.path_params["visit_id"])
+    shown = connection.cookies.get(VISIT_COOKIE + held.id, "")
+    if not held.holding.is_holder(shown):
+        raise _not_the_holder(held, shown)
     return held
 
 

@@ -2,7 +2,7 @@
 
 In: an ASGI request. Out: the same, with headers that keep a page from being stored, framed by strangers or reaching
 out (CSP Level 3); a POST without this gateway's own ``Origin``, or ``Sec-Fetch-Site: same-origin``, goes no further,
-but for the paths at which servers call and no browser has anything to gain.
+but for the paths at which servers call and no browser has anything to gain; nor does a WebSocket without the origin.
 """
 
 from collections.abc import Iterable
@@ -61,12 +61,9 @@ class SecurityHeaders:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":  # there are no web sockets here, from whatever origin
-            await send({"type": "websocket.close", "code": 1008})
-            return
 
         async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
                 for name, value in ALWAYS.items():
                     headers.setdefault(name, value)
@@ -74,13 +71,20 @@ class SecurityHeaders:
                 message["headers"] = headers.raw
             await send(message)
 
-        open_to_all = scope["method"] in SAFE_METHODS or scope["path"].startswith(self._from_servers)
-        if not open_to_all and not self._is_own(Headers(scope=scope)):
+        if not self._may_pass(scope):
             sentence = "This did not come from Countersign's own page. Open Countersign again from the EHR."
             refusal = JSONResponse({"error": {"code": "front.origin", "message": sentence}}, status_code=403)
             await refusal(scope, receive, send_guarded)
             return
         await self._app(scope, receive, send_guarded)
+
+    def _may_pass(self, scope: Scope) -> bool:
+        """A WebSocket by its origin alone (RFC 6455, 10.2): every browser sends it; about the rest they differ."""
+        headers = Headers(scope=scope)
+        if scope["type"] == "websocket":
+            return headers.get("origin") == self._origin
+        open_to_all = scope["method"] in SAFE_METHODS or scope["path"].startswith(self._from_servers)
+        return open_to_all or self._is_own(headers)
 
     def _is_own(self, headers: Headers) -> bool:
         """Browsers set both and pages can't change either (Fetch Metadata; Fetch standard, section 3.2)."""
