@@ -20,6 +20,7 @@ from gateway.visit.web_socket import MAX_MESSAGE_BYTES
 
 CHUNK_BYTES = 64 * 1024
 OPEN_SECONDS = 5.0
+TAKE_SECONDS = 5.0  # for one message; what a visit does not take is not kept for longer
 CLOSE_SECONDS = 1.0
 
 
@@ -29,6 +30,7 @@ class VisitSocket:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
         self._reader = reader
         self._writer = writer
+        writer.transport.set_write_buffer_limits(high=0)  # a message that was sent is with the kernel, all of it
         self._protocol = ClientProtocol(parse_uri(f"ws://visit{path}"), max_size=MAX_MESSAGE_BYTES)
         self._frames: list[Frame] = []
 
@@ -62,7 +64,7 @@ class VisitSocket:
         """Send one message; waits while the visit does not read.
 
         Raises:
-            VisitError: the visit no longer listens.
+            VisitError: the visit no longer listens, or has no time.
         """
         try:
             if isinstance(message, str):
@@ -70,7 +72,8 @@ class VisitSocket:
             else:
                 self._protocol.send_binary(message)
             self._write()
-            await self._writer.drain()
+            async with asyncio.timeout(TAKE_SECONDS):
+                await self._writer.drain()
         except (InvalidState, OSError) as error:
             raise _gone() from error
 

@@ -82,7 +82,11 @@ class Product:
 
 @contextmanager
 def run_product(
-    folder: Path, ehr_module: str = "gateway.sandbox", ehr_options: Sequence[str] = (), **settings: str
+    folder: Path,
+    ehr_module: str = "gateway.sandbox",
+    ehr_options: Sequence[str] = (),
+    gateway_module: str = "gateway",
+    **settings: str,
 ) -> Iterator[Product]:
     """Start both; once both answer, yield; then stop both and fail if anything of them is left.
 
@@ -90,6 +94,7 @@ def run_product(
         folder: an empty folder; its path is short enough for Unix sockets in it.
         ehr_module: what to run as the EHR, with the sandbox's own arguments.
         ehr_options: more of those, such as ``--fhir`` and an address.
+        gateway_module: what to run as the gateway, with ``serve``.
         settings: of the gateway, in place of the outline drafter and the scripted speech model.
     """
     ehr_port, gateway_port = _find_free_ports(2)
@@ -111,7 +116,7 @@ def run_product(
     sandbox_command = [ehr_module, "--port", str(ehr_port), "--gateway", gateway, "--faults", *ehr_options]
     with ExitStack() as ends:
         sandbox = ends.enter_context(_run(sandbox_command, environment, folder / "sandbox.log"))
-        serve = ends.enter_context(_run(["gateway", "serve"], environment, folder / "serve.log"))
+        serve = ends.enter_context(_run([gateway_module, "serve"], environment, folder / "serve.log"))
         product = Product(ehr, gateway, folder, sandbox, serve)
         _wait_until_ready(product)
         yield product

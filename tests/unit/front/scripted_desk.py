@@ -1,8 +1,12 @@
 """A ``SessionDesk`` that a test looks into: it holds frames as they came and does what the test says."""
 
 import asyncio
+import hashlib
 import struct
+import sys
 from collections.abc import Mapping
+
+from fastapi import FastAPI
 
 from gateway.errors import CaptureError, ConsentMissing
 from gateway.visit.session_socket import Ack
@@ -61,3 +65,24 @@ class ScriptedDesk:
 
     async def closed(self) -> None:
         await self.is_closed.wait()
+
+
+def add_sound_routes(app: FastAPI, desk: ScriptedDesk) -> None:
+    """What a test asks a desk in another process: what it has, and to do something."""
+
+    @app.get("/api/sound")
+    async def sound() -> dict[str, object]:
+        whole = hashlib.sha256(b"".join(desk.frames)).hexdigest()
+        return {"frames": len(desk.frames), "sha256": whole, "calls": desk.calls, "modules": sorted(sys.modules)}
+
+    @app.post("/api/sound/{what}")
+    async def change(what: str) -> None:
+        match what:
+            case "wait":
+                desk.going.clear()
+            case "go-on":
+                desk.going.set()
+            case "fail":
+                desk.fault = RuntimeError("words")
+            case "close":
+                desk.is_closed.set()

@@ -261,7 +261,7 @@ async def test_a_visit_without_time_slows_the_page_and_nothing_gathers(page) -> 
         await socket.send(BEGIN)
         with contextlib.suppress(TimeoutError):
             while sent < 5000:
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(1):
                     await socket.send(frame)
                 sent += 1
         assert sent * len(frame) < 24e6  # this machine's kernel buffers, both legs; 320 MB were to be sent
@@ -273,6 +273,20 @@ async def test_a_visit_without_time_slows_the_page_and_nothing_gathers(page) -> 
         while (await page.ask("sound"))["frames"] < sent + 20:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
+
+
+async def test_a_visit_that_takes_nothing_for_long_is_given_up_and_the_page_comes_back(page) -> None:
+    await page.tell("sound/wait")
+    async with page.connect() as socket:
+        await socket.send(BEGIN)
+        with contextlib.suppress(ConnectionClosed):
+            await send_many(socket, 5000)
+        assert await wait_for_close(socket) == 1013
+    await page.tell("sound/go-on")
+    async with page.connect() as socket:
+        await socket.send(BEGIN)
+        await socket.send(make_frame(0, 0, PCM))
+        assert json.loads(await socket.recv())["ack"]["number"] == 1
 
 
 async def test_http_goes_through_as_before_while_a_session_runs(page) -> None:

@@ -5,13 +5,11 @@
 
 import asyncio
 import ctypes
-import hashlib
 import json
 import os
 import resource
 import socket
 import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -21,21 +19,12 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
-from scripted_desk import ScriptedDesk  # beside this file, which is on the fork server's path
+from scripted_desk import ScriptedDesk, add_sound_routes  # beside this file, which is on the fork server's path
 
 from gateway.settings import Settings
 from gateway.visit.confinement import list_code
 from gateway.visit.process import VisitRoom
 from gateway.visit.session_socket import add_session_route
-
-LOADED: set[str] = set()
-
-
-def note_modules() -> None:
-    LOADED.update(sys.modules)
-
-
-os.register_at_fork(before=note_modules)  # what a visit has to load by itself comes later
 
 
 def prepare_visits(settings: Settings) -> object | None:
@@ -51,6 +40,7 @@ def compose_visit(room: VisitRoom) -> FastAPI:
     state: dict[str, object] = {"opened": None}
     desk = ScriptedDesk()
     add_session_route(app, lambda: desk)
+    add_sound_routes(app, desk)
 
     def front() -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -97,27 +87,6 @@ def compose_visit(room: VisitRoom) -> FastAPI:
             "environment": dict(os.environ),
             "database_url": room.settings.database_url,
         }
-
-    @app.get("/api/sound")
-    async def sound() -> dict[str, object]:
-        whole = hashlib.sha256(b"".join(desk.frames)).hexdigest()
-        modules = [name for name in sys.modules if name not in LOADED]
-        return {"frames": len(desk.frames), "sha256": whole, "calls": desk.calls, "modules": modules}
-
-    @app.post("/api/sound/{what}")
-    async def change(what: str) -> None:
-        """What a test wants of the desk."""
-        match what:
-            case "wait":
-                desk.going.clear()
-            case "go-on":
-                desk.going.set()
-            case "fail":
-                desk.fault = RuntimeError("words")
-            case "forget":
-                desk.frames.clear()
-            case "close":
-                desk.is_closed.set()
 
     @app.post("/api/try/{what}")
     async def attempt(what: str, request: Request) -> dict[str, str]:
