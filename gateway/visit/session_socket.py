@@ -11,19 +11,28 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol, assert_never
+from typing import Protocol, assert_never
 
 from fastapi import FastAPI, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from starlette.websockets import WebSocketDisconnect
 
 from gateway.errors import CaptureError, CountersignError
+from gateway.visit.session_commands import (
+    Begin,
+    Command,
+    Finish,
+    Mark,
+    Pause,
+    Resume,
+    Strike,
+    garbled,
+    read_command,
+)
 
 log = logging.getLogger("countersign.visit")
 
 SESSION_PATH = "/api/session"
 ACK_SECONDS = 0.1
-MAX_TEXT = 4096
 FINISHED, GARBLED, NOT_PERMITTED = 1000, 4400, 4403  # RFC 6455, 7.4.2: 4000 and above are an application's own
 
 
@@ -68,58 +77,6 @@ class SessionDesk(Protocol):
     async def closed(self) -> None:
         """Return once the visit itself has closed the capture."""
         ...
-
-
-Sample = Annotated[int, Field(ge=0, lt=1 << 62)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=40)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Begin(_Part):
-    channels: Annotated[tuple[Name, ...], Field(min_length=1, max_length=2)]
-
-
-class _Pause(_Part):
-    at: Sample
-
-
-class _Resume(_Part):
-    at: Sample
-
-
-class _Strike(_Part):
-    seconds: Annotated[float, Field(gt=0, le=86_400)]
-    now: Sample
-
-
-class _Mark(_Part):
-    speaker: Name
-    start: Sample
-    end: Sample
-
-
-class _Finish(_Part):
-    counts: Annotated[dict[Name, Sample], Field(max_length=2)]
-
-
-class _Message(_Part):
-    """Exactly one of them."""
-
-    begin: _Begin | None = None
-    pause: _Pause | None = None
-    resume: _Resume | None = None
-    strike: _Strike | None = None
-    mark: _Mark | None = None
-    finish: _Finish | None = None
-
-    @model_validator(mode="after")
-    def require_one(self) -> "_Message":
-        if len(self.model_fields_set) != 1 or getattr(self, next(iter(self.model_fields_set))) is None:
-            raise ValueError("one command a message")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +156,9 @@ class _Line:
         given = await self._socket.receive()
         if given["type"] == "websocket.disconnect":
             return _LEFT
-        command = _read_command(given.get("text") or "")
-        if not isinstance(command, _Begin):
-            raise _garbled("no begin")
+        command = read_command(given.get("text") or "")
+        if not isinstance(command, Begin):
+            raise garbled("no begin")
         await self._desk.begin(command.channels)
         return None
 
@@ -211,24 +168,24 @@ class _Line:
             return _LEFT
         sound = given.get("bytes")
         if sound is None:
-            return await self._obey(_read_command(given["text"]))
+            return await self._obey(read_command(given["text"]))
         self._acks.add(await self._desk.take(sound))
         return None
 
-    async def _obey(self, command: "_Command") -> _End | None:
+    async def _obey(self, command: Command) -> _End | None:
         match command:
-            case _Begin():
-                raise _garbled("a second begin")
-            case _Pause(at=at):
+            case Begin():
+                raise garbled("a second begin")
+            case Pause(at=at):
                 await self._desk.pause(at)
-            case _Resume(at=at):
+            case Resume(at=at):
                 await self._desk.resume(at)
-            case _Strike(seconds=seconds, now=now):
+            case Strike(seconds=seconds, now=now):
                 start = await self._desk.strike(seconds, now)
                 await _say(self._socket, {"struck": {"start": start, "end": now}})
-            case _Mark(speaker=speaker, start=start, end=end):
+            case Mark(speaker=speaker, start=start, end=end):
                 await self._desk.mark(speaker, start, end)
-            case _Finish(counts=counts):
+            case Finish(counts=counts):
                 self._finishing = True
                 await self._desk.finish(counts)
                 return _DONE
@@ -266,27 +223,6 @@ class _Acks:
             await _say(self._socket, {"ack": {"channel": ack.channel, "number": ack.number, "start": ack.start}})
 
 
-_Command = _Begin | _Pause | _Resume | _Strike | _Mark | _Finish
-
-
-def _read_command(text: str) -> _Command:
-    """Raises CaptureError: it is none."""
-    try:
-        if len(text) > MAX_TEXT:
-            raise _garbled("too long")
-        message = _Message.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise _garbled(first["type"]) from None
-    given = [command for _, command in message if command is not None]
-    command: _Command = given[0]
-    return command
-
-
 async def _say(socket: WebSocket, message: Mapping[str, object]) -> None:
     """Raises WebSocketDisconnect: nobody listens any more."""
     await socket.send_text(json.dumps(message))
-
-
-def _garbled(detail: str) -> CaptureError:
-    return CaptureError("session.garbled", "The page sent something that can't be read. Reload it.", detail)
