@@ -64,7 +64,7 @@ class _Answers(_Body):
 
 
 class _Capture(_Body):
-    do: Literal["start", "pause", "stop"]
+    do: Literal["start", "pause", "stop", "discard"]
 
 
 class _Person(_Body):
@@ -154,6 +154,7 @@ def create_visit_app(visit: Visit) -> FastAPI:
         "start": visit.ask_capture,
         "pause": visit.consent.pause_capture,
         "stop": visit.consent.stop_capture,
+        "discard": visit.discard_capture,
     }
     on_post("encounter", _Encounter, lambda body: visit.choose_encounter(body.id))
     on_post("telehealth", _Telehealth, lambda body: visit.answer_telehealth(body.remote))

@@ -14,6 +14,8 @@ from gateway.filing.handover import HandOverText
 from gateway.note.evidence import CheckedStatement
 from gateway.note.review import Review
 
+OF_SESSION = frozenset({Source.SESSION, Source.SILENCE})
+
 
 @dataclass(slots=True)
 class Contents:
@@ -48,12 +50,12 @@ class Contents:
 
     @property
     def has_recorded(self) -> bool:
-        return any(one.source is Source.SESSION for one in self.heard)
+        return any(one.source is Source.SESSION and not one.is_mark for one in self.heard)
 
     @property
     def has_other(self) -> bool:
         """Whether there is any material besides the recorded session."""
-        others = (one for one in self.heard if one.source is not Source.SESSION)
+        others = (one for one in self.heard if one.source not in OF_SESSION)
         return bool(gather_material([*others, *read_typed(self.typed, self.observations)]).segments)
 
     def drop_draft(self) -> None:
@@ -63,7 +65,7 @@ class Contents:
         """The recorded session, and the draft that may rest on it; ``keep_audio``: what is on its way was dictated."""
         self.drop_draft()
         self.audio = self.audio if keep_audio else b""
-        self.heard = [one for one in self.heard if one.source is not Source.SESSION]
+        self.heard = [one for one in self.heard if one.source not in OF_SESSION]
 
     def drop_material(self) -> None:
         self.drop_draft()

@@ -112,6 +112,9 @@ def _show_segment(segment: Segment) -> dict[str, Any]:
         "start_seconds": segment.start_seconds,
         "end_seconds": segment.end_seconds,
         "unclear": segment.unclear,
+        "heard_also": segment.heard_also,
+        "confidence": segment.confidence,
+        "channel": segment.channel.value if segment.channel else None,
     }
 
 

@@ -6,9 +6,7 @@ nothing by itself: what may happen is ``visit/state``'s, what is permitted is ``
 """
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -44,7 +42,10 @@ from gateway.visit.consenting import ConsentDesk
 from gateway.visit.contents import Contents
 from gateway.visit.door import EndReport
 from gateway.visit.events import Effect, Event, Outcome, Telehealth, Way
+from gateway.visit.hearing import make_hearer
+from gateway.visit.models import ModelThread
 from gateway.visit.permissions import list_permitted
+from gateway.visit.session import SessionDesk
 from gateway.visit.stage import Stage, Tools
 from gateway.visit.state import Phase, State
 
@@ -61,10 +62,9 @@ class Visit(Stage):
         self.note_format = next(iter(tools.formats.values()))
         self.document: str | None = None
         self._identifier = f"urn:uuid:{tools.new_id()}"  # one for the visit: a second try is the same note
-        self._cancel = threading.Event()
+        self._models = ModelThread()
         self._loop: asyncio.AbstractEventLoop | None = None
-        # One thread for the models: llama.cpp's and OpenMP's own threads belong to the thread that calls them.
-        self._models = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models")
+        self.session = SessionDesk(self, self._models)
 
     # What the clinician and the front do ---------------------------------------------------------------------
 
@@ -108,9 +108,22 @@ class Visit(Stage):
         self._require_speech()
         await self.consent.ask_capture()
 
+    async def discard_capture(self) -> None:
+        """Stop the microphone and destroy what was recorded in this session."""
+        await self.consent.stop_capture()
+        if self.state.transcribing and self.state.way is Way.RECORD:
+            self.session.drop()
+            before = len(self.contents.heard)
+            self.contents.drop_recorded(keep_audio=False)
+            counts = {"segments": before - len(self.contents.heard)}
+            await self.tools.door.owe("visit:capture:discard", "clinician", counts)
+            await self.tell_change()
+
     async def take_audio(self, audio: bytes) -> None:
         """WAV or FLAC bytes, of the session or of a dictation. Raises DraftError where no speech model is installed."""
         self._require_speech()
+        if self.session.awaits_hearing:
+            raise VisitError("visit.not-now", "The session is being recorded. End it first.")
         await self.apply(events.AudioArrived(), before=lambda: self._hold_audio(audio))
 
     async def set_typed(self, text: str, observations: str) -> None:
@@ -168,13 +181,16 @@ class Visit(Stage):
                 self._stop_models()
             case events.CloseCapture():
                 self.consent.close_watch()
+                self.session.capture_closed()
             case events.Destroy(lost):
+                self.session.drop()
                 await self.consent.destroy(lost)
             case events.Purge(outcome):
                 await self._end(outcome)
+            case events.Transcribe() if self.session.awaits_hearing:
+                self.spawn(self._transcribe())  # it goes on as long as people talk
             case events.Transcribe():
-                words = "Transcribing the session" if self.state.way is Way.RECORD else "Transcribing your dictation"
-                self.begin(self._transcribe(), "transcribing", words)
+                self.begin(self._transcribe(), "transcribing", "Transcribing what was said")
             case events.RereadConsent():
                 self.begin(self.consent.reread(), "consent", "Reading the patient's consents again")
             case events.OpenCapture():
@@ -210,13 +226,17 @@ class Visit(Stage):
 
         async def transcribe() -> Event:
             await self.tools.door.log("visit:audio:transcribe", "session" if recorded else "dictation")
-            cancel = self._begin_models()
             transcriber, audio, self.contents.audio = self.tools.transcriber, self.contents.audio, b""
             assert transcriber is not None
-            samples = await self._on_models(lambda: decode_audio(audio))
+            if recorded and self.session.awaits_hearing:
+                await self.session.hear(await self._models.run(lambda: make_hearer(transcriber, self.tools.risk_rules)))
+                await self.tools.door.log("visit:audio:transcribed", "", {"segments": len(self.contents.heard)})
+                return closed()
+            cancel = self._models.begin()
+            samples = await self._models.run(lambda: decode_audio(audio))
             found: list[Segment] = []
             pieces = transcriber.transcribe(samples, cancel, self._show_progress)
-            async for segment in self._iterate(pieces):
+            async for segment in self._models.iterate(pieces):
                 found.append(segment)
             if cancel.is_set():
                 raise DraftError("speech.cancelled", "The transcription was stopped.")
@@ -239,14 +259,14 @@ class Visit(Stage):
         async def draft() -> Event:
             tools, contents, note_format = self.tools, self.contents, self.note_format
             await tools.door.log("visit:draft:start", "", {"format": note_format.id})
-            cancel, drafter = self._begin_models(), self.drafter
+            cancel, drafter = self._models.begin(), self.drafter
             info = drafter.describe(note_format)
             material = contents.gather()
             checker = DraftChecker(material, note_format, tools.risk_rules)
             contents.progress, contents.review = list(checker.quotes()), None
             await self.tell_change()
             written: list[Statement] = []
-            async for statement in self._iterate(drafter.write(material, note_format, cancel)):
+            async for statement in self._models.iterate(drafter.write(material, note_format, cancel)):
                 if cancel.is_set():
                     break
                 written.append(statement)
@@ -346,27 +366,21 @@ class Visit(Stage):
 
     # The end --------------------------------------------------------------------------------------------------
 
-    def _begin_models(self) -> threading.Event:
-        """What stops this piece of work, and no later one."""
-        self._cancel = threading.Event()
-        return self._cancel
-
     def _stop_models(self) -> None:
         self.run_number += 1
-        self._cancel.set()
+        self._models.stop()
         self.working = None
 
     async def _end(self, outcome: Outcome) -> None:
         """Destroy first, then tell; nothing here waits for the EHR, the disk or the ledger."""
         destroyed = self.contents.list_kinds()
         self.contents = Contents()
+        self.session.drop()
         await self.tell_change()
         problem = (self.problem.code, self.problem.public) if self.problem else None
         await self.tools.door.report_end(EndReport(outcome, self.document, destroyed, problem))
-        for model in (self.tools.drafter, self.tools.tidier, self.tools.transcriber):
-            if model is not None:
-                self._models.submit(model.close)
-        self._models.shutdown(wait=False)
+        models = (self.tools.drafter, self.tools.tidier, self.tools.transcriber)
+        self._models.close(*(model.close for model in models if model is not None))
         self.tools.leave()
 
     # Small parts ----------------------------------------------------------------------------------------------
@@ -391,15 +405,3 @@ class Visit(Stage):
     def _require_speech(self) -> None:
         if self.tools.transcriber is None:
             raise DraftError("speech.missing", "No speech model is installed here, so type your notes instead.")
-
-    async def _on_models(self, work: Callable[[], Item]) -> Item:
-        return await asyncio.get_running_loop().run_in_executor(self._models, work)
-
-    async def _iterate(self, pieces: Iterator[Item]) -> AsyncIterator[Item]:
-        """What a model yields in its own thread, one by one, while the page is served."""
-        end = object()
-        while True:
-            piece = await self._on_models(lambda: next(pieces, end))
-            if piece is end:
-                return
-            yield piece  # type: ignore[misc]  # not the end mark, so an Item
