@@ -22,6 +22,7 @@ from gateway.errors import ConfigurationError, ModelError
 from gateway.models.catalogue import Kind
 from gateway.models.installed import InstalledModel, find_installed
 from gateway.models.memory import Need, find_shortage, read_available, require_room_for_visit
+from gateway.models.slots import ComputeSlots
 from gateway.note.draft import ModelDrafter
 from gateway.note.drafter import Drafter
 from gateway.note.formats import NoteFormat, read_formats
@@ -131,6 +132,7 @@ def compose_visit(room: VisitRoom) -> FastAPI:
         drafter=_make_drafter(shared, threads),
         tidier=OutlineDrafter(shared.prompts),
         transcriber=WhisperTranscriber(shared.speech, threads) if shared.speech else None,
+        slots=ComputeSlots(room.slots) if room.slots else None,
         now=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         leave=room.leave,

@@ -13,12 +13,13 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import uvicorn
 
+from gateway.models.slots import SlotFiles, open_slot_files
 from gateway.settings import Settings
 from gateway.visit.confinement import drop_capabilities, limit_calls, limit_resources, restrict_files
 from gateway.visit.peer import read_peer, talk_only_to
@@ -42,6 +43,7 @@ class VisitRoom:
         ehr_socket: the front's broker for this visit: ``/fhir/*``, ``/ledger`` and ``/ended``.
         shared: what the composition loaded before the fork (the text model's weights), or None.
         leave: ends the process, soon.
+        slots: this visit's own way to the compute slots of the machine, opened before it can open no file any more.
     """
 
     visit_id: str
@@ -50,6 +52,7 @@ class VisitRoom:
     settings: Settings
     shared: object | None
     leave: Callable[[], None]
+    slots: SlotFiles | None = None
 
 
 class Composition(Protocol):
@@ -91,6 +94,7 @@ def run_visit(
     """
     try:
         close_inherited(keep={listener.fileno(), lifeline})
+        slots = open_slot_files(room.ehr_socket.parent / "slots")
         restore_signals()
         keep_words_in()
         limit_resources()
@@ -104,7 +108,7 @@ def run_visit(
         restrict_files(readable)  # the fork server says where the kernel can't
         limit_calls()
         threading.Thread(target=_end_with_front, args=(lifeline,), name="lifeline", daemon=True).start()
-        asyncio.run(_serve(composition.compose_visit(room), listener))
+        asyncio.run(_serve(composition.compose_visit(replace(room, slots=slots)), listener))
     except BaseException as error:  # noqa: BLE001 - nothing may run on in a forked child; its text may be a patient's
         log.error("visit.process.failed visit=%s error=%s", room.visit_id, type(error).__name__)
         os._exit(EXIT_FAILED)

@@ -7,8 +7,9 @@ dropping it is one assignment.
 
 import asyncio
 import logging
+import threading
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.capture.audio import SAMPLE_RATE, Samples
@@ -108,7 +109,7 @@ class SessionDesk:
             self._start(wanted)  # the loop that hears the stretch before goes on with it
         elif stretch is None:
             while self._stage.state.transcribing:  # all was heard; it is being said
-                await asyncio.sleep(LOOK_SECONDS / 10)
+                await self._stage.wait_for_change(self._stage.version, LOOK_SECONDS)
             await self._stage.apply(events.AudioArrived(), before=lambda: self._start(wanted))
 
     def _start(self, channels: tuple[Channel, ...]) -> None:
@@ -194,10 +195,11 @@ class SessionDesk:
         self._closed.set()
         self._news.set()
 
-    async def hear(self, hearer: PieceHearer) -> None:
+    async def hear(self, make_hearer: Callable[[threading.Event], PieceHearer]) -> None:
         """Hear it piece by piece until it is over and all of it heard, or dropped."""
         cancel, loop = self._models.begin(), self._hearing
         try:
+            hearer = await self._models.run(lambda: make_hearer(cancel))
             while (stretch := next((one for one in self._stretches if not one.heard), None)) and not cancel.is_set():
                 await self._hear_next(stretch, hearer)
         finally:

@@ -18,6 +18,7 @@ from gateway.ehr.chart import Chart
 from gateway.ehr.client import FhirClient
 from gateway.ehr.site import EhrSite
 from gateway.errors import CountersignError, VisitError
+from gateway.models.slots import ComputeSlots
 from gateway.note.drafter import Drafter
 from gateway.note.formats import NoteFormat
 from gateway.note.risk import RiskRules
@@ -46,6 +47,7 @@ class Tools:
     drafter: Drafter
     tidier: Drafter  # puts a note's own sentences under the headings, and no other word
     transcriber: Transcriber | None
+    slots: ComputeSlots | None  # None: nobody else works on this machine
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     leave: Callable[[], None]  # ends the process, soon

@@ -42,7 +42,7 @@ from gateway.visit.consenting import ConsentDesk
 from gateway.visit.contents import Contents
 from gateway.visit.door import EndReport
 from gateway.visit.events import Effect, Event, Outcome, Telehealth, Way
-from gateway.visit.hearing import make_hearer
+from gateway.visit.hearing import draft_in_turn, hear_in_turn, make_hearer
 from gateway.visit.models import ModelThread
 from gateway.visit.permissions import list_permitted
 from gateway.visit.session import SessionDesk
@@ -229,14 +229,15 @@ class Visit(Stage):
             transcriber, audio, self.contents.audio = self.tools.transcriber, self.contents.audio, b""
             assert transcriber is not None
             if recorded and self.session.awaits_hearing:
-                await self.session.hear(await self._models.run(lambda: make_hearer(transcriber, self.tools.risk_rules)))
+                rules, slots = self.tools.risk_rules, self.tools.slots
+                await self.session.hear(lambda cancel: make_hearer(transcriber, rules, slots, cancel))
                 await self.tools.door.log("visit:audio:transcribed", "", {"segments": len(self.contents.heard)})
                 return closed()
             cancel = self._models.begin()
             samples = await self._models.run(lambda: decode_audio(audio))
             found: list[Segment] = []
             pieces = transcriber.transcribe(samples, cancel, self._show_progress)
-            async for segment in self._models.iterate(pieces):
+            async for segment in self._models.iterate(hear_in_turn(pieces, self.tools.slots, cancel)):
                 found.append(segment)
             if cancel.is_set():
                 raise DraftError("speech.cancelled", "The transcription was stopped.")
@@ -255,6 +256,13 @@ class Visit(Stage):
             working.done = done
             asyncio.run_coroutine_threadsafe(self.tell_change(), self._loop)
 
+    def _show_place(self, place: int) -> None:
+        """Called from the models' thread: where the draft stands in line for the machine."""
+        if self.working is not None and self._loop is not None:
+            waits = f"Other visits are drafting on this machine: place {place} in line"
+            self.working.words = waits if place else "Writing the draft and looking for the words it rests on"
+            asyncio.run_coroutine_threadsafe(self.tell_change(), self._loop)
+
     async def _draft(self) -> None:
         async def draft() -> Event:
             tools, contents, note_format = self.tools, self.contents, self.note_format
@@ -266,7 +274,9 @@ class Visit(Stage):
             contents.progress, contents.review = list(checker.quotes()), None
             await self.tell_change()
             written: list[Statement] = []
-            async for statement in self._models.iterate(drafter.write(material, note_format, cancel)):
+            writing = drafter.write(material, note_format, cancel)
+            in_turn = draft_in_turn(writing, tools.slots, cancel, self._show_place)
+            async for statement in self._models.iterate(in_turn):
                 if cancel.is_set():
                     break
                 written.append(statement)

@@ -139,6 +139,7 @@ class Practice:
             drafter=drafter or OutlineDrafter(read_prompts()),
             tidier=OutlineDrafter(read_prompts()),
             transcriber=transcriber,
+            slots=None,
             now=lambda: datetime.now(UTC),
             new_id=lambda: str(uuid.uuid4()),
             leave=lambda: left.append(True),
