@@ -24,6 +24,7 @@ from gateway.note.review import Decision, RiskDecision
 from gateway.visit.consent_view import show_wording
 from gateway.visit.events import Way
 from gateway.visit.faults import FaultGuard
+from gateway.visit.session_socket import add_session_route
 from gateway.visit.stage import FAULT
 from gateway.visit.view import show_view
 from gateway.visit.workflow import Visit
@@ -180,6 +181,8 @@ def create_visit_app(visit: Visit) -> FastAPI:
         too_long = CaptureError("audio.size", "That recording is larger than 100 MB. Dictate it in parts.")
         await visit.take_audio(await _read_body(request, MAX_AUDIO_BYTES, too_long))
         return answer()
+
+    add_session_route(app, lambda: visit.session)
 
     @app.post("/internal/open")
     async def open_visit(request: Request) -> Response:

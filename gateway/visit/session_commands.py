@@ -1,12 +1,12 @@
 """The commands that a page sends beside a session's sound, read strictly: one a message, nothing unknown.
 
-In: a text message, JSON with one key. Out: the command. Numbers called ``at``, ``now``, ``start`` and ``end`` are
-samples of the session's clock, 16,000 a second.
+In: a text message, JSON with one key: ``{"pause": sample}``, ``{"mark": {"speaker", "from", "to"}}`` and so on
+(docs/architecture.md). Out: the command. Moments are samples of the session's clock, 16,000 a second.
 """
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from gateway.errors import CaptureError
 
@@ -38,8 +38,8 @@ class Strike(_Part):
 
 class Mark(_Part):
     speaker: Name
-    start: Sample
-    end: Sample
+    start: Sample = Field(alias="from")
+    end: Sample = Field(alias="to")
 
 
 class Finish(_Part):
@@ -50,11 +50,11 @@ class _Message(_Part):
     """Exactly one of them."""
 
     begin: Begin | None = None
-    pause: Pause | None = None
-    resume: Resume | None = None
+    pause: Annotated[Pause, BeforeValidator(lambda at: {"at": at})] | None = None
+    resume: Annotated[Resume, BeforeValidator(lambda at: {"at": at})] | None = None
     strike: Strike | None = None
     mark: Mark | None = None
-    finish: Finish | None = None
+    finish: Annotated[Finish, BeforeValidator(lambda counts: {"counts": counts})] | None = None
 
     @model_validator(mode="after")
     def require_one(self) -> "_Message":

@@ -182,7 +182,7 @@ class _Line:
                 await self._desk.resume(at)
             case Strike(seconds=seconds, now=now):
                 start = await self._desk.strike(seconds, now)
-                await _say(self._socket, {"struck": {"start": start, "end": now}})
+                await _say(self._socket, {"struck": {"from": start}})
             case Mark(speaker=speaker, start=start, end=end):
                 await self._desk.mark(speaker, start, end)
             case Finish(counts=counts):

@@ -97,11 +97,11 @@ async def test_acks_of_a_stream_come_together_the_newest_of_each_channel(page, d
 
 async def test_commands_reach_the_desk_and_a_strike_is_answered(page, desk) -> None:
     await page.send(BEGIN)
-    await page.send('{"pause": {"at": 16000}}')
-    await page.send('{"resume": {"at": 32000}}')
-    await page.send('{"mark": {"speaker": "patient", "start": 0, "end": 800}}')
+    await page.send('{"pause": 16000}')
+    await page.send('{"resume": 32000}')
+    await page.send('{"mark": {"speaker": "patient", "from": 0, "to": 800}}')
     await page.send('{"strike": {"seconds": 120, "now": 2000000}}')
-    assert await hear(page) == {"struck": {"start": 80_000, "end": 2_000_000}}
+    assert await hear(page) == {"struck": {"from": 80_000}}
     assert desk.calls[1:] == [
         ("pause", 16_000),
         ("resume", 32_000),
@@ -114,7 +114,7 @@ async def test_finish_acknowledges_what_is_there_and_closes(page, desk) -> None:
     await page.send(BEGIN)
     for number in range(3):
         await page.send(make_frame(number, number * 4000, PCM))
-    await page.send('{"finish": {"counts": {"room": 3}}}')
+    await page.send('{"finish": {"room": 3}}')
     heard = await hear_to_the_end(page)
     assert heard[-1] == {"ack": {"channel": "room", "number": 3, "start": 12_000}}
     assert page.close_code == 1000
@@ -131,16 +131,16 @@ async def test_finish_acknowledges_what_is_there_and_closes(page, desk) -> None:
         "{}",
         '{"begin": null}',
         BEGIN,
-        '{"pause": {"at": -1}}',
-        '{"pause": {"at": 1.5}}',
-        '{"pause": {"at": "1"}}',
-        '{"pause": {"at": 1, "x": 2}}',
-        '{"pause": {"at": 1}, "resume": {"at": 2}}',
-        '{"pause": {"at": 1}, "resume": null}',
+        '{"pause": -1}',
+        '{"pause": 1.5}',
+        '{"pause": "1"}',
+        '{"pause": {"at": 1}}',
+        '{"pause": 1, "resume": 2}',
+        '{"pause": 1, "resume": null}',
         '{"strike": {"seconds": 1e999, "now": 1}}',
         '{"strike": {"seconds": NaN, "now": 1}}',
-        '{"finish": {"counts": {"a": 1, "b": 1, "c": 1}}}',
-        '{"pause": {"at": 1' + " " * 5000 + "}}",
+        '{"finish": {"a": 1, "b": 1, "c": 1}}',
+        '{"pause": 1' + " " * 5000 + "}",
     ],
 )
 async def test_what_is_garbled_is_refused_and_the_connection_closed(page, desk, garbled) -> None:
@@ -152,7 +152,7 @@ async def test_what_is_garbled_is_refused_and_the_connection_closed(page, desk, 
     assert desk.calls == [("begin", ("room", "call"))]
 
 
-@pytest.mark.parametrize("first", [b"sound before begin", '{"pause": {"at": 1}}', '{"begin": {"channels": []}}'])
+@pytest.mark.parametrize("first", [b"sound before begin", '{"pause": 1}', '{"begin": {"channels": []}}'])
 async def test_nothing_comes_before_begin(page, desk, first) -> None:
     await page.send(first)
     (said,) = await hear_to_the_end(page)

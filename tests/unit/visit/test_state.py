@@ -22,9 +22,7 @@ OTHER_READINGS = {
     "refuse-material-drafting": "MaterialAsked while drafting stops the draft and goes back; it adds no material",
 }
 ALL = frozenset(Activity)
-PERMITTED = tuple(
-    frozenset(chosen) for count in range(4) for chosen in itertools.combinations(sorted(Activity), count)
-)
+PERMITTED = tuple(frozenset(chosen) for count in range(4) for chosen in itertools.combinations(sorted(Activity), count))
 
 EVENTS: tuple[events.Event, ...] = (
     *(
