@@ -3,4 +3,5 @@ declare const sampleRate: number;
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;
 }
-declare function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
+// The options are those of the node that is made for it; each processor names what it reads of them.
+declare function registerProcessor(name: string, processor: new (options: any) => AudioWorkletProcessor): void;
