@@ -7,6 +7,8 @@ prints the addresses. Everything in it is invented.
 """
 
 import asyncio
+import functools
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -23,7 +25,9 @@ from starlette.staticfiles import StaticFiles
 
 from gateway.consent.wording import Wording, read_wordings
 from tests.browser.page_scenes import SCENES, View
+from tests.browser.scripted_sound import ScriptedSound
 from tests.browser.scripted_visit import Refused, ScriptedVisit
+from tests.browser.web_socket import WebSocket
 
 PAGE = Path(__file__).resolve().parents[2] / "smart_app"
 WORDINGS = read_wordings(PAGE.parent / "config" / "consent")
@@ -75,6 +79,12 @@ class PageServer:
         if visit_id not in self.visits:
             self.visits[visit_id] = ScriptedVisit(visit_id, self.pace_seconds)
         return self.visits[visit_id]
+
+    def find_sound(self, path: str) -> ScriptedSound | None:
+        """Where a visit takes its session's sound, by the path of the socket."""
+        match = re.fullmatch(r"/visit/([^/]+)/api/session", path)
+        visit = self.visit(match[1]) if match else None
+        return visit.sound if visit is not None and visit.gone is None else None
 
     def url(self, visit_id: str) -> str:
         return f"http://localhost:{self.port}/visit/{visit_id}/"
@@ -145,7 +155,10 @@ def run_server(port: int = 0, pace_seconds: float = 0.05) -> Iterator[PageServer
     listener = socket.create_server(("127.0.0.1", port))
     page_server = PageServer(pace_seconds)
     page_server.port = listener.getsockname()[1]
-    config = uvicorn.Config(page_server.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    sockets: Any = functools.partial(WebSocket, page_server.find_sound)  # a class to uvicorn: it makes one for each
+    config = uvicorn.Config(
+        page_server.app, ws=sockets, log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

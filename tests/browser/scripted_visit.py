@@ -19,6 +19,9 @@ from tests.browser.page_scenes import (
     statement,
     ways,
 )
+from tests.browser.scripted_sound import ScriptedSound
+
+LINE_SECONDS = 1.0  # of a session's sound, until it is transcribed
 
 
 class Refused(Exception):
@@ -40,6 +43,8 @@ class ScriptedVisit:
         SCENES[self.scene](self.view)
         self.posts: list[tuple[str, Any]] = []
         self.sounds: list[tuple[str, bytes]] = []
+        self.sound = ScriptedSound(self._hear, self._may_hear)
+        self.heard: list[View] = []  # lines of the session so far
         self.fail_next: dict[str, tuple[int, View]] = {}
         self.gone: int | None = None
         self.view_after_seconds = 0.0  # how long an answer to a read takes
@@ -120,6 +125,10 @@ class ScriptedVisit:
         if body["do"] == "start":
             self.set_capture("asking")
             self._later(self._permit_capture())
+        elif body["do"] == "discard":
+            self.heard = []
+            self.set_capture("off")
+            self._number()
         else:
             self.set_capture("paused" if body["do"] == "pause" else "off")
 
@@ -201,6 +210,23 @@ class ScriptedVisit:
         if self.view["capture"]["state"] == "asking":
             self.set_capture(**self.capture_becomes)
 
+    def _may_hear(self) -> bool:
+        return self.view["capture"]["state"] in ("on", "paused")
+
+    def _hear(self) -> None:
+        """A frame of the session came: what was said is transcribed while it goes on."""
+        if self.sound.seconds < LINE_SECONDS * (len(self.heard) + 1):
+            return
+        place = len(self.heard)
+        line = segment(0, "session", SPOKEN[place % len(SPOKEN)], place * LINE_SECONDS, place + 1 in UNCLEAR)
+        self.hear(speaker="unknown", channel="room", **{key: line[key] for key in ("text", "start_seconds", "unclear")})
+
+    def hear(self, **fields: Any) -> None:
+        """One more line of the session, in these fields otherwise than a plain one."""
+        plain = segment(0, "session", "", 0.0) | {"channel": "room", "heard_also": "", "confidence": 0.9}
+        self.heard.append(plain | fields)
+        self._number()
+
     async def _read_back(self, answers: dict[str, str]) -> None:
         await asyncio.sleep(self.pace_seconds * 5)
         if self.answers_problem is not None:
@@ -229,6 +255,7 @@ class ScriptedVisit:
             f"{' and '.join(labels)} is no longer permitted. What was recorded, typed and drafted is destroyed. "
             "You can write the note yourself."
         )
+        self.heard = []
         self.set_capture(
             "off",
             phase="choosing",
@@ -323,11 +350,9 @@ class ScriptedVisit:
             spoken = ("המטופלת מדווחת על שינה של חמש שעות בלילה 😴", "المزاج أفضل قليلا من قبل أسبوعين", *SPOKEN)
         if self.scene == "hostile":
             spoken = (HOSTILE, *SPOKEN)
-        lines: list[View] = []
-        source, speaker = ("session", "unknown") if self.view["way"] == "record" else ("dictation", "clinician")
+        lines: list[View] = [line | {"number": place + 1} for place, line in enumerate(self.heard)]
         for place, text in enumerate(spoken * (1 if self.sounds else 0)):
-            unclear = place + 1 in UNCLEAR
-            lines.append(segment(len(lines) + 1, source, text, place * 4.2, unclear) | {"speaker": speaker})
+            lines.append(segment(len(lines) + 1, "dictation", text, place * 4.2, place + 1 in UNCLEAR))
         for source, words in (
             ("typed", self.view["typed"]["text"]),
             ("observation", self.view["typed"]["observations"]),
