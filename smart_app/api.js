@@ -25,6 +25,13 @@ export function visitUrl(path) {
   return new URL(path, document.baseURI);
 }
 
+/** Where the visit takes a session's sound. @returns {URL} */
+export function sessionUrl() {
+  const url = visitUrl("api/session");
+  url.protocol = url.protocol === "http:" ? "ws:" : "wss:";
+  return url;
+}
+
 /** @returns {Promise<View>} */
 export function readView() {
   return request("api/view", { method: "GET" }, words.trouble.offline);

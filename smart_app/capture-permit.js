@@ -45,11 +45,11 @@ export class CapturePermit {
     void this.#visit.act("api/capture", { do: "pause" }, { now: true });
   }
 
-  /** The microphone is closed. */
-  async stop() {
+  /** The microphone is closed. @param {"stop" | "discard"} [what] discard: nothing of what the visit has is kept */
+  async stop(what = "stop") {
     this.#asked += 1;
     this.#stopping += 1;
-    await this.#visit.act("api/capture", { do: "stop" }, { now: true });
+    await this.#visit.act("api/capture", { do: what }, { now: true });
     this.#stoppedAt = this.#visit.view?.version ?? -1;
     this.#stopping -= 1;
   }

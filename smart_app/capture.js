@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Sound for the visit: from the microphone, which opens only while the visit says that capture is on and closes at
- * once where it says otherwise, or from a file. What was recorded stays in this object until the visit has it.
- * It touches no document; it fires `change` with each new mode or hint, and `level` with each block of sound.
+ * Dictated sound for the visit: from the microphone, which opens only while the visit says that capture is on and
+ * closes at once where it says otherwise, or from a file. What was dictated stays in this object until the visit has
+ * it. It touches no document; it fires `change` with each new mode or hint, and `level` with each block of sound.
  */
 import { CapturePermit } from "./capture-permit.js";
 import { MicrophoneRefused, Recorder } from "./recorder.js";
@@ -11,7 +11,6 @@ import { words } from "./words.js";
 /** @typedef {import("./visit.js").Visit} Visit */
 /** @typedef {import("./view.js").View} View */
 /** @typedef {"idle" | "asking" | "opening" | "recording" | "paused" | "resuming" | "lost" | "sending" | "kept"} Mode */
-/** @typedef {typeof words.dictation} CaptureWords */
 
 const LIMIT_SECONDS = 50 * 60;
 const WARNING_SECONDS = 45 * 60;
@@ -32,7 +31,7 @@ export class Capture extends EventTarget {
   peak = 0;
 
   #visit;
-  #words;
+  #words = words.dictation;
   #permit;
   #tries = 0;
   /** @type {Recorder | null} */
@@ -44,11 +43,10 @@ export class Capture extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #unreached;
 
-  /** @param {Visit} visit @param {CaptureWords} wording */
-  constructor(visit, wording) {
+  /** @param {Visit} visit */
+  constructor(visit) {
     super();
     this.#visit = visit;
-    this.#words = wording;
     this.#permit = new CapturePermit(visit);
     visit.addEventListener("trouble", this.#seeTrouble);
   }

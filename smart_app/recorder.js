@@ -9,7 +9,7 @@ const SPEECH_RATE = 16000;
 
 /** Why the microphone can't be used; a key of `words.recorder`. */
 export class MicrophoneRefused extends Error {
-  /** @param {"denied" | "framed" | "noMicrophone" | "microphoneBusy" | "insecure"} reason */
+  /** @param {"denied" | "framed" | "noMicrophone" | "microphoneBusy" | "insecure" | "notShared" | "noCallSound" | "noSharing"} reason */
   constructor(reason) {
     super(reason);
     this.reason = reason;
@@ -39,7 +39,7 @@ export class Recorder {
         audio: { channelCount: 1, echoCancellation: false, noiseSuppression: true, autoGainControl: true },
       });
     } catch (error) {
-      throw new MicrophoneRefused(explainRefusal(error));
+      throw explainRefusal(error);
     }
     try {
       const { context, source } = await openContext(stream);
@@ -172,10 +172,10 @@ async function resample(chunks, rate) {
   return Int16Array.from(rendered, (value) => Math.round(Math.max(-1, Math.min(1, value)) * 32767));
 }
 
-/** @param {unknown} error @returns {MicrophoneRefused["reason"]} */
-function explainRefusal(error) {
+/** @param {unknown} error of the browser's @returns {MicrophoneRefused} */
+export function explainRefusal(error) {
   const name = error instanceof DOMException ? error.name : "";
-  if (name === "NotFoundError" || name === "OverconstrainedError") return "noMicrophone";
-  if (name === "NotReadableError" || name === "AbortError") return "microphoneBusy";
-  return window.top === window ? "denied" : "framed";
+  if (name === "NotFoundError" || name === "OverconstrainedError") return new MicrophoneRefused("noMicrophone");
+  if (name !== "NotAllowedError" && name !== "SecurityError") return new MicrophoneRefused("microphoneBusy");
+  return new MicrophoneRefused(window.top === window ? "denied" : "framed");
 }

@@ -271,13 +271,6 @@ export class SessionLink {
   }
 }
 
-/** Where the visit takes a session's sound. @param {URL} address of `api/session` @returns {URL} */
-export function socketUrl(address) {
-  const url = new URL(address);
-  url.protocol = url.protocol === "http:" ? "ws:" : "wss:";
-  return url;
-}
-
 /** @param {unknown} data @returns {Record<string, any>} empty where it is no JSON object */
 function readWords(data) {
   try {

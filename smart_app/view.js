@@ -20,7 +20,8 @@
  * @typedef {{id: string, title: string}} NoteFormat
  * @typedef {{what: string, done: number, words: string}} Working
  * @typedef {{number: number, source: string, speaker: string, text: string, start_seconds: number | null,
- *   end_seconds: number | null, unclear: boolean}} Segment
+ *   end_seconds: number | null, unclear: boolean, channel?: "room" | "call" | null, heard_also?: string,
+ *   confidence?: number | null}} Segment
  * @typedef {{number: number, text: string, segments: number[], origin: string, risk: boolean,
  *   risk_decision: string | null}} Statement
  * @typedef {{id: string, title: string, decision: string, text: string, empty_words: string,

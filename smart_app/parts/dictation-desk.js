@@ -1,5 +1,5 @@
 // @ts-check
-/** The desk of the microphone, for a dictation or for the session itself; a dictation may be a file as well. */
+/** The desk of the microphone for a dictation, which may be a file as well. */
 import { Capture } from "../capture.js";
 import { make, makeButton, setAttributes, setText } from "../element.js";
 import { showClock, showTime } from "../time.js";
@@ -12,8 +12,7 @@ import { TabOffer } from "./tab-offer.js";
 /** @typedef {import("../view.js").View} View */
 
 export class DictationDesk extends HTMLElement {
-  #session;
-  #words;
+  #words = words.dictation;
   #capture;
   #transcribing = false;
   #speechReady = false;
@@ -35,12 +34,10 @@ export class DictationDesk extends HTMLElement {
   #tab;
   #file;
 
-  /** @param {Visit} visit @param {string | null} way `record` or `dictate` */
-  constructor(visit, way) {
+  /** @param {Visit} visit */
+  constructor(visit) {
     super();
-    this.#session = way === "record";
-    this.#words = this.#session ? words.session : words.dictation;
-    this.#capture = new Capture(visit, this.#words);
+    this.#capture = new Capture(visit);
     this.#intro = make("p", { class: "quiet" }, this.#words.intro);
     this.#clock = make("span", { class: "clock", role: "timer", "aria-label": this.#words.clock });
     this.#panel = make("div", { class: "record-panel" }, this.#light, this.#clock, this.#level);
@@ -135,7 +132,7 @@ export class DictationDesk extends HTMLElement {
     this.#stop.hidden = !running;
     this.#again.hidden = mode !== "kept";
     this.#discard.hidden = !running && mode !== "kept";
-    this.#file.free = free && !this.#session;
+    this.#file.free = free;
     this.#intro.hidden = mode !== "idle";
     this.#tab.offer(this.#capture.framed);
     const hint = !this.#speechReady && mode === "idle" ? words.recorder.notReady : this.#capture.hint;

@@ -9,6 +9,10 @@ import { words } from "../words.js";
 
 /** @typedef {import("../view.js").Segment} Segment */
 
+const END_PIXELS = 24;
+/** What each line shows; one that is as it was is not touched: there may be a thousand. @type {WeakMap<Element, string>} */
+const shown = new WeakMap();
+
 export class EvidenceLines extends HTMLElement {
   #title;
   #none = make("p", { class: "quiet" });
@@ -16,10 +20,12 @@ export class EvidenceLines extends HTMLElement {
   /** @type {Set<number>} */
   #lit = new Set();
   #mark = words.lines.carries;
+  #follows;
 
-  /** @param {{title: string, none: string}} wording */
-  constructor({ title, none }) {
+  /** @param {{title: string, none: string, follows?: boolean}} how follows: whether the newest line stays in sight, for one who looks at the end */
+  constructor({ title, none, follows = false }) {
     super();
+    this.#follows = follows;
     this.#title = make("h3", { id: makeId() }, title);
     setText(this.#none, none);
   }
@@ -35,8 +41,11 @@ export class EvidenceLines extends HTMLElement {
   /** @param {Segment[]} segments */
   showSegments(segments) {
     this.#none.hidden = segments.length > 0;
+    const atEnd = this.#follows && this.scrollTop + this.clientHeight >= this.scrollHeight - END_PIXELS;
+    const held = this.#list.contains(document.activeElement);
     arrange(this.#list, segments, (segment) => segment.number, createLine, updateLine);
     this.highlight([...this.#lit], this.#mark);
+    if (atEnd && !held && this.scrollHeight > this.clientHeight) this.scrollTop = this.scrollHeight;
   }
 
   /**
@@ -51,8 +60,9 @@ export class EvidenceLines extends HTMLElement {
     for (const child of this.#list.children) {
       const line = /** @type {HTMLElement} */ (child);
       const lit = this.#lit.has(Number(line.dataset.key));
-      setAttributes(line, { class: lit ? "line lit" : "line", tabindex: line.dataset.key === stop ? 0 : -1 });
-      setText(/** @type {Element} */ (line.querySelector(".line-mark")), lit ? mark : "");
+      line.classList.toggle("lit", lit);
+      setAttributes(line, { tabindex: line.dataset.key === stop ? 0 : -1 });
+      setText(/** @type {Element} */ (line.lastElementChild), lit ? mark : "");
     }
     const first = numbers.length > 0 ? this.#find(Math.min(...numbers)) : null;
     if (reveal && first !== null && this.scrollHeight > this.clientHeight) {
@@ -87,10 +97,10 @@ export class EvidenceLines extends HTMLElement {
 }
 
 /** @param {Segment} segment */
-function createLine({ number }) {
+function createLine({ number, source }) {
   return make(
     "li",
-    { class: "line", tabindex: -1 },
+    { class: source === "silence" ? "line silence" : "line", tabindex: -1 },
     make("span", { class: "line-number" }, make("span", { class: "visually-hidden" }, `${words.lines.line} `), String(number)),
     make("div", { class: "line-body" }, make("p", { class: "line-text", dir: "auto" }), make("p", { class: "line-about" })),
     make("span", { class: "line-mark" }),
@@ -99,20 +109,29 @@ function createLine({ number }) {
 
 /** @param {HTMLElement} row @param {Segment} segment */
 function updateLine(row, segment) {
-  setText(/** @type {Element} */ (row.querySelector(".line-text")), segment.text);
-  const about = /** @type {Element} */ (row.querySelector(".line-about"));
+  const { text, unclear, heard_also: also } = segment;
   const said = describeLine(segment);
-  const now = `${said} ${segment.unclear}`;
-  if (row.dataset.about === now) return;
-  row.dataset.about = now;
-  about.replaceChildren(said, ...(segment.unclear ? [" ", make("strong", { class: "unclear" }, words.lines.unclear)] : []));
+  const now = [text, said, unclear, also].join("\n");
+  if (shown.get(row) === now) return;
+  shown.set(row, now);
+  const [line, about] = /** @type {Element} */ (row.querySelector(".line-body")).children;
+  const doubts = [unclear && words.lines.unclear, also && words.lines.twoWays].filter((one) => typeof one === "string" && one !== "");
+  line?.replaceChildren(readText(segment), ...(also ? [make("span", { class: "line-also" }, `${words.lines.also} ${also}`)] : []));
+  about?.replaceChildren(said, ...doubts.flatMap((doubt) => [" ", make("strong", { class: "unclear" }, doubt)]));
+}
+
+/** @param {Segment} segment @returns {string} its words; for a mark, what it marks */
+function readText({ source, text, start_seconds: start, end_seconds: end }) {
+  if (source === "silence") return words.lines.silence(text || words.lines.seconds((end ?? 0) - (start ?? 0)));
+  return text || words.lines.notUnderstood;
 }
 
 /** @param {Segment} segment @returns {string} where it comes from, who said it where that is known, and when */
-function describeLine({ source, speaker, start_seconds: start }) {
-  const parts = [words.lines.sources[source] ?? source, words.lines.speakers[speaker]];
-  if (start !== null && start !== undefined) parts.push(showClock(start));
-  return parts.filter(Boolean).join(" · ");
+function describeLine({ source, speaker, channel, start_seconds: start }) {
+  const when = start !== null && start !== undefined ? showClock(start) : "";
+  if (source === "silence") return when;
+  const from = channel === "call" ? words.lines.call : (words.lines.sources[source] ?? source);
+  return [from, words.lines.speakers[speaker], when].filter(Boolean).join(" · ");
 }
 
 /**

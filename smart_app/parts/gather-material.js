@@ -6,6 +6,7 @@ import { describeDrafter } from "./choose-way.js";
 import { DictationDesk } from "./dictation-desk.js";
 import { EvidenceLines } from "./evidence-lines.js";
 import { FormatChoice } from "./format-choice.js";
+import { SessionDesk } from "./session-desk.js";
 import { TypedNotes } from "./typed-notes.js";
 import { WorkProgress } from "./work-progress.js";
 
@@ -16,14 +17,14 @@ export class GatherMaterial extends HTMLElement {
   heading;
   #visit;
   #way;
-  #dictation;
+  #sound;
   #typed;
   #progress = new WorkProgress();
   #format = new FormatChoice(words.gathering.format);
   #draft = makeButton(words.gathering.draft, () => void this.#askDraft(), { class: "primary" });
   #why = make("p", { class: "quiet", role: "status" });
   #drafter = make("p", { class: "quiet", dir: "auto" });
-  #lines = new EvidenceLines({ title: words.gathering.lines, none: words.gathering.noLines });
+  #lines = new EvidenceLines({ title: words.gathering.lines, none: words.gathering.noLines, follows: true });
   /** @type {View | null} */
   #view = null;
 
@@ -33,7 +34,7 @@ export class GatherMaterial extends HTMLElement {
     this.#visit = visit;
     this.#way = way;
     this.heading = make("h2", { tabindex: -1 }, way === "tidy" ? words.gathering.tidyTitle : words.gathering.title);
-    this.#dictation = way === "record" || way === "dictate" ? new DictationDesk(visit, way) : null;
+    this.#sound = makeDesk(visit, way);
     this.#typed = new TypedNotes(visit, way);
   }
 
@@ -42,7 +43,7 @@ export class GatherMaterial extends HTMLElement {
     const desk = make(
       "div",
       { class: "stack" },
-      make("div", { class: "card dictation-card" }, this.#dictation, this.#progress),
+      make("div", { class: "card dictation-card" }, this.#sound, this.#progress),
       make("div", { class: "card" }, this.#typed),
       make("div", { class: "card finish" }, this.#format, make("div", { class: "row" }, this.#draft, this.#why), this.#drafter),
     );
@@ -57,31 +58,36 @@ export class GatherMaterial extends HTMLElement {
     });
     this.addEventListener("drop", (event) => {
       this.classList.remove("dropping");
-      void this.#dictation?.takeFiles(event.dataTransfer?.files);
+      void this.#sound?.takeFiles(event.dataTransfer?.files);
     });
   }
 
   /** @returns {boolean} whether leaving the page now would lose something */
   get unsaved() {
-    return this.#typed.unsent || this.#dictation?.holdsSound === true;
+    return this.#typed.unsent || this.#sound?.holdsSound === true;
   }
 
   /** Stop the microphone and drop its sound, before anything else is stopped. */
   drop() {
-    this.#dictation?.drop();
+    this.#sound?.drop();
   }
 
   /** Let the microphone take nothing for now. */
   pause() {
-    this.#dictation?.pause();
+    this.#sound?.pause();
+  }
+
+  /** @param {string} key @returns {boolean} whether it does something here */
+  takeKey(key) {
+    return this.#sound instanceof SessionDesk && this.#sound.takeKey(key);
   }
 
   /** @param {View} view */
   show(view) {
     this.#view = view;
-    this.#dictation?.show(view);
+    this.#sound?.show(view);
     this.#progress.show(view.working);
-    /** @type {HTMLElement} */ (this.#progress.parentElement).hidden = this.#dictation === null && view.working === null;
+    /** @type {HTMLElement} */ (this.#progress.parentElement).hidden = this.#sound === null && view.working === null;
     this.#typed.show(view);
     this.#format.show(view);
     this.#lines.showSegments(view.segments);
@@ -93,12 +99,12 @@ export class GatherMaterial extends HTMLElement {
 
   /** @returns {string} why there can't be a draft yet; empty when there can */
   get #hindrance() {
-    const mode = this.#dictation?.mode ?? "idle";
+    const mode = this.#sound?.mode ?? "idle";
     if (mode === "kept") return words.gathering.needSend;
     if (mode !== "idle" && mode !== "sending") return words.gathering.needStop;
     if (mode === "sending" || this.#view?.working?.what === "transcribing") return words.gathering.needTranscript;
     if (this.#view?.working) return this.#view.working.words || words.gathering.needWait;
-    if ((this.#view?.segments.length ?? 0) === 0 && !this.#typed.hasWords) {
+    if (!this.#view?.segments.some(({ source }) => source !== "silence") && !this.#typed.hasWords) {
       return this.#way === "tidy" ? words.gathering.needNote : words.gathering.needMaterial;
     }
     return "";
@@ -116,6 +122,12 @@ export class GatherMaterial extends HTMLElement {
     if (await this.#typed.flush()) await this.#visit.act("api/draft", { format: this.#format.value });
     setAttributes(this.#draft, { "aria-busy": null });
   }
+}
+
+/** @param {Visit} visit @param {string | null} way */
+function makeDesk(visit, way) {
+  if (way === "record") return new SessionDesk(visit);
+  return way === "dictate" ? new DictationDesk(visit) : null;
 }
 
 customElements.define("gather-material", GatherMaterial);

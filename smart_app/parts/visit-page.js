@@ -209,13 +209,20 @@ export class VisitPage extends HTMLElement {
     document.title = mode === "recording" ? words.recordingTitle : words.title;
   }
 
+  /** @param {string} key @param {EventTarget | null} target @returns {boolean} whether the panel took it */
+  #passKey(key, target) {
+    const panel = this.#panel;
+    if (panel instanceof GatherMaterial) return panel.takeKey(key);
+    return panel instanceof ReviewDraft && panel.takeKey(key, target);
+  }
+
   /** @param {KeyboardEvent} event */
   #takeKey(event) {
     const { target, key } = event;
     const typing = target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || (target instanceof HTMLInputElement && target.type !== "checkbox" && target.type !== "radio");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !this.#keys.singleKeys) return;
     if (key === "?") this.#keys.toggle();
-    else if (this.#asking !== null || !(this.#panel instanceof ReviewDraft) || !this.#panel.takeKey(key.toLowerCase(), target)) return;
+    else if (this.#asking !== null || !this.#passKey(key.toLowerCase(), target)) return;
     event.preventDefault();
   }
 }

@@ -154,30 +154,20 @@ def test_capture_that_is_off_at_the_visit_is_off_here(chromium: Browser, page_se
         assert at.visit.sounds == []
 
 
-def test_stopping_tells_the_visit_before_the_sound_is_sent(chromium: Browser, page_server: PageServer) -> None:
-    with open_visit(chromium, page_server, "recording") as at:
+def test_stopping_a_dictation_tells_the_visit_before_the_sound_is_sent(
+    chromium: Browser, page_server: PageServer
+) -> None:
+    with open_visit(chromium, page_server, "plain") as at:
         page = at.page
         microphone = watch_microphone(page)
-        start_recording(page)
+        choose(page, "Dictate")
+        page.get_by_role("button", name="Start dictating").click()
+        expect(page.locator(".strip")).to_contain_text("dictating 0:01")
         page.get_by_role("button", name="Stop and transcribe").click()
-        expect(page.locator("evidence-lines .line-about").first).to_have_text(
-            "said in the session · speaker not told apart · 0:00"
-        )
+        expect(page.locator("evidence-lines .line-about").first).to_have_text("dictated · 0:00")
         assert microphone() == ["ended"]
         assert list_captures(at) == ["start", "stop"]
         assert [path for path, _ in at.visit.posts][-2:] == ["capture", "dictation"]
-
-
-def test_discarding_tells_the_visit(chromium: Browser, page_server: PageServer) -> None:
-    with open_visit(chromium, page_server, "recording") as at:
-        page = at.page
-        microphone = watch_microphone(page)
-        start_recording(page)
-        page.get_by_role("button", name="Discard").click()
-        page.get_by_role("button", name="Discard it").click()
-        expect(page.get_by_role("button", name="Start recording")).to_be_enabled()
-        assert microphone() == ["ended"]
-        assert list_captures(at) == ["start", "stop"]
 
 
 def test_a_microphone_that_does_not_open_is_told(chromium: Browser, page_server: PageServer) -> None:
@@ -213,18 +203,20 @@ def test_a_visit_that_is_lost_to_the_page_pauses_the_microphone(chromium: Browse
         start_recording(page)
         at.visit.gone = 403
         at.visit.change()
-        expect(page.get_by_text("so consent can't be checked. The recording is paused")).to_be_visible()
+        expect(page.get_by_text("no longer holds the visit, so the recording is paused")).to_be_visible()
         assert microphone() == ["muted"]
 
 
-def test_a_visit_that_is_not_reached_for_a_minute_pauses_the_microphone(
+def test_a_visit_that_is_not_reached_for_a_minute_pauses_a_dictation(
     chromium: Browser, page_server: PageServer
 ) -> None:
-    with open_visit(chromium, page_server, "recording", apart=True, expected_errors=True) as at:
+    with open_visit(chromium, page_server, "plain", apart=True, expected_errors=True) as at:
         page = at.page
         page.clock.install()
         microphone = watch_microphone(page)
-        start_recording(page)
+        choose(page, "Dictate")
+        page.get_by_role("button", name="Start dictating").click()
+        expect(page.locator(".strip")).to_contain_text("dictating 0:01")
         page.context.set_offline(True)
         page.get_by_label("Notes", exact=True).fill("Typed in the lift.")
         page.clock.run_for(1000)
@@ -232,7 +224,7 @@ def test_a_visit_that_is_not_reached_for_a_minute_pauses_the_microphone(
         page.clock.run_for(50_000)
         assert microphone() == ["live"]
         page.clock.run_for(11_000)
-        expect(page.get_by_text("so consent can't be checked. The recording is paused")).to_be_visible()
+        expect(page.get_by_text("so consent can't be checked. The dictation is paused")).to_be_visible()
         assert microphone() == ["muted"]
 
 

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.browser
 numbers = itertools.count(1)
 
 SET_UP = """async (channels) => {
-  const { SessionLink, socketUrl } = await import("/page/session-link.js");
+  const { SessionLink } = await import("/page/session-link.js");
+  const { sessionUrl } = await import("/page/api.js");
   const { writeHead } = await import("/page/sound-frame.js");
   window.told = { changes: 0, struck: [], refused: [], forbidden: 0, full: 0 };
   window.hashes = [];
@@ -27,7 +28,7 @@ SET_UP = """async (channels) => {
     window.sockets.push(socket);
     return socket;
   };
-  window.link = new SessionLink(socketUrl(new URL("api/session", document.baseURI)), channels, {
+  window.link = new SessionLink(sessionUrl(), channels, {
     onChange: () => (told.changes += 1), onStruck: (span) => told.struck.push(span),
     onRefused: (message) => told.refused.push(message), onForbidden: () => (told.forbidden += 1),
     onFull: () => (told.full += 1),
