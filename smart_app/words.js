@@ -271,7 +271,7 @@ export const words = {
     marksHint: "Press once for on and once for off, or hold P or I.",
     marked: { patient: "Patient speaks", clinician: "I speak" },
     offline: /** @param {number} seconds */ (seconds) =>
-      `Countersign can't be reached. Recording goes on, and ${seconds < 10 ? "the sound" : `about ${seconds} seconds`} waits on this page; ten minutes fit.`,
+      `Countersign can't be reached. What is recorded waits on this page${seconds < 10 ? "" : ` (about ${seconds} seconds)`}; ten minutes fit.`,
     full: "Ten minutes wait on this page, so the recording is paused. Nothing is lost: it is sent when Countersign can be reached again.",
     flat: "The microphone has heard nothing for 10 seconds. Check that the right one is chosen and not muted.",
     callFlat: "Nothing was heard from the call for 10 seconds. Check that the right tab or input is chosen and not muted.",

@@ -35,9 +35,9 @@ export class SessionDesk extends HTMLElement {
   #strike;
   #discard;
   #checked = make("p", { class: "quiet" });
-  #struck = make("ul", { class: "struck", role: "status" });
+  #struck = make("ul", { class: "struck" });
   #hint = make("p", { class: "notice", role: "status", dir: "auto" });
-  #warnings = make("ul", { class: "warnings", role: "status" });
+  #warnings = make("ul", { class: "warnings" });
 
   /** @param {Visit} visit */
   constructor(visit) {
@@ -72,8 +72,8 @@ export class SessionDesk extends HTMLElement {
       this.#sharing,
       make("div", { class: "row" }, ...buttons),
       this.#hint,
-      this.#warnings,
-      this.#struck,
+      make("div", { role: "status" }, this.#warnings),
+      make("div", { role: "status" }, this.#struck),
       this.#tab,
       this.#marks,
       this.#inputs,
