@@ -33,6 +33,7 @@ from gateway.front.environment import (
     guard_memory,
     set_up_logging,
 )
+from gateway.models.slots import remove_slot_files, slots_folder
 from gateway.settings import Settings
 from gateway.visit.confinement import can_limit_calls, landlock_version
 from gateway.visit.peer import read_peer
@@ -111,6 +112,7 @@ class ForkServer:
                         _drain(woken)
                 self._reap()
         path.unlink(missing_ok=True)
+        remove_slot_files(slots_folder(self._run_dir))
         self._end_children()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

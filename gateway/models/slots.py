@@ -44,6 +44,11 @@ class SlotFiles:
             os.close(descriptor)
 
 
+def slots_folder(run_dir: Path) -> Path:
+    """Where a gateway keeps them."""
+    return run_dir / "slots"
+
+
 def open_slot_files(folder: Path, slots: int = 0) -> SlotFiles:
     """Open the files anew, and make those that are not there yet; ``slots`` of 0 is one for each core."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,6 +62,14 @@ def open_slot_files(folder: Path, slots: int = 0) -> SlotFiles:
         tuple(open_file(f"place-{number}") for number in range(PLACES)),
         open_file("speech"),
     )
+
+
+def remove_slot_files(folder: Path) -> None:
+    """At the end of all visits: whoever still holds one of them holds a file without a name."""
+    if folder.is_dir():
+        for file in folder.iterdir():
+            file.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 class ComputeSlots:

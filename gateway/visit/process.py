@@ -19,7 +19,7 @@ from typing import Any, NoReturn, Protocol
 
 import uvicorn
 
-from gateway.models.slots import SlotFiles, open_slot_files
+from gateway.models.slots import SlotFiles, open_slot_files, slots_folder
 from gateway.settings import Settings
 from gateway.visit.confinement import drop_capabilities, limit_calls, limit_resources, restrict_files
 from gateway.visit.peer import read_peer, talk_only_to
@@ -94,7 +94,7 @@ def run_visit(
     """
     try:
         close_inherited(keep={listener.fileno(), lifeline})
-        slots = open_slot_files(room.ehr_socket.parent / "slots")
+        slots = open_slot_files(slots_folder(room.ehr_socket.parent))
         restore_signals()
         keep_words_in()
         limit_resources()

@@ -143,7 +143,7 @@ def test_the_patient_is_asked_in_her_language_and_the_session_recorded(chromium:
         page.get_by_role("button", name="Record session").click()
         page.get_by_role("button", name="Start recording").click()
         expect(page.locator(".strip")).to_contain_text("0:02")
-        page.get_by_role("button", name="Stop and transcribe").click()
+        page.get_by_role("button", name="End the session").click()
         expect(page.locator("evidence-lines .line-about").first).to_contain_text("said in the session")
         page.get_by_role("button", name="Arrange the note").click()
         expect(page.get_by_role("heading", name="Review the draft")).to_be_visible()

@@ -16,6 +16,7 @@ from gateway.errors import VisitError
 from gateway.front import forking
 from gateway.front.environment import forks_socket
 from gateway.front.forking import start_process
+from gateway.models.slots import slots_folder
 from gateway.visit.purge import Settled, purge_visit
 
 pytestmark = pytest.mark.processes
@@ -51,8 +52,11 @@ async def test_a_visit_has_no_network_no_core_and_no_new_rights(fork_server, run
         assert os.readlink(f"/proc/{process.pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
-    # 0 1 2, the log, the listening socket, the lifeline, the loop's epoll and its pair, a connection
-    assert len(os.listdir(f"/proc/{process.pid}/fd")) <= 11
+    # 0 1 2, the log, the listening socket, the lifeline, the loop's epoll and its pair, a connection; the slots' files
+    open_files = [os.readlink(file) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
+    slots = [file for file in open_files if file.startswith(f"{slots_folder(run_dir)}/")]
+    assert len(open_files) - len(slots) <= 11
+    assert {os.path.getsize(file) for file in slots} == {0}
     await purge(process)
 
 
@@ -109,7 +113,7 @@ async def test_twenty_visits_leave_no_process_and_no_socket(fork_server, run_dir
         ready_ms.append((time.perf_counter() - began) * 1000)
         await purge(process)
     await wait_until(lambda: not parent.children())
-    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots"}
     assert parent.num_threads() == 1
     print(f"ready after {statistics.median(ready_ms):.0f} ms (median of 20)")
 
@@ -121,6 +125,7 @@ async def test_the_fork_server_takes_its_visits_with_it(own_fork_server, own_run
     await asyncio.wait_for(process.ended.wait(), 3)
     assert own_fork_server.wait(3) == 0
     assert not forks_socket(own_run_dir).exists()
+    assert not slots_folder(own_run_dir).exists()
     await purge(process)
 
 

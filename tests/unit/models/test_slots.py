@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.models.slots import ComputeSlots, Work, open_slot_files
+from gateway.models.slots import ComputeSlots, Work, open_slot_files, remove_slot_files, slots_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -228,3 +228,12 @@ def test_opens_a_slot_for_each_core_and_writes_nothing(folder: Path) -> None:
     files.close()
     assert {path.stat().st_size for path in folder.iterdir()} == {0}
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_files_are_removed_at_the_end(tmp_path: Path) -> None:
+    folder = slots_folder(tmp_path)
+    files = open_slot_files(folder, 2)
+    remove_slot_files(folder)
+    assert list(tmp_path.iterdir()) == []
+    files.close()
+    remove_slot_files(folder)
