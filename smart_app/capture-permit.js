@@ -11,6 +11,8 @@ export class CapturePermit {
   #visit;
   #asked = 0;
   #stopping = 0;
+  /** @type {Promise<unknown>} the last pause or stop on its way: a start must not overtake it */
+  #telling = Promise.resolve();
   #stoppedAt = -1; // the version of the view at which a stop was last told
 
   /** @param {Visit} visit */
@@ -25,6 +27,8 @@ export class CapturePermit {
    */
   async ask() {
     const asked = (this.#asked += 1);
+    await this.#telling;
+    if (asked !== this.#asked) return false;
     if (!(await this.#visit.act("api/capture", { do: "start" })) || asked !== this.#asked) return false;
     return new Promise((resolve) => {
       const look = () => {
@@ -42,14 +46,16 @@ export class CapturePermit {
   /** The microphone takes nothing for now. */
   pause() {
     this.#asked += 1;
-    void this.#visit.act("api/capture", { do: "pause" }, { now: true });
+    this.#telling = this.#visit.act("api/capture", { do: "pause" }, { now: true });
   }
 
   /** The microphone is closed. @param {"stop" | "discard"} [what] discard: nothing of what the visit has is kept */
   async stop(what = "stop") {
     this.#asked += 1;
     this.#stopping += 1;
-    await this.#visit.act("api/capture", { do: what }, { now: true });
+    const telling = this.#visit.act("api/capture", { do: what }, { now: true });
+    this.#telling = telling;
+    await telling;
     this.#stoppedAt = this.#visit.view?.version ?? -1;
     this.#stopping -= 1;
   }

@@ -10,6 +10,7 @@ import { MicrophoneRefused } from "./recorder.js";
 import { SessionLink } from "./session-link.js";
 import { SessionSound } from "./session-sound.js";
 import { SessionWatch } from "./session-watch.js";
+import { sayMark, sayPause, sayResume } from "./session-words.js";
 import { CHANNELS, SPEECH_RATE } from "./sound-frame.js";
 import { words } from "./words.js";
 
@@ -189,7 +190,7 @@ export class SessionCapture extends EventTarget {
       return this.#permit.pause();
     }
     if (!current()) return;
-    link.tell({ resume: this.#clock });
+    link.tell(sayResume(this.#clock));
     this.#watch.begin(this.#clock, sound.seconds, this.#channels);
     sound.go();
     this.#set("recording");
@@ -225,7 +226,7 @@ export class SessionCapture extends EventTarget {
     const before = this.marked;
     if (before === speaker || (speaker !== null && (this.mode !== "recording" || this.#channels !== 1))) return;
     if (before !== null && this.#clock > this.#markedFrom) {
-      this.#link?.tell({ mark: { speaker: before, from: this.#markedFrom, to: this.#clock } });
+      this.#link?.tell(sayMark(before, this.#markedFrom, this.#clock));
     }
     this.marked = speaker;
     this.#markedFrom = this.#clock;
@@ -346,7 +347,7 @@ export class SessionCapture extends EventTarget {
     this.#set("paused", why);
     if (sound === null || !wasRecording) return;
     this.#clock = await sound.pause();
-    link?.tell({ pause: this.#clock });
+    link?.tell(sayPause(this.#clock));
     this.dispatchEvent(new Event("level"));
   }
 
@@ -364,7 +365,7 @@ export class SessionCapture extends EventTarget {
     const slept = this.#watch.take(peaks, clock, this.#sound?.seconds ?? 0);
     if (slept > 0) this.#sound?.skip(slept);
     if (this.marked !== null && clock - this.#markedFrom > MARK_SECONDS * SPEECH_RATE) {
-      this.#link?.tell({ mark: { speaker: this.marked, from: this.#markedFrom, to: clock } });
+      this.#link?.tell(sayMark(this.marked, this.#markedFrom, clock));
       this.#markedFrom = clock;
     }
     this.dispatchEvent(new Event("level"));

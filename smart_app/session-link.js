@@ -5,6 +5,7 @@
  * and sent again; what it has is forgotten. It knows no microphone, no page and no consent.
  */
 import { HeldSound } from "./held-sound.js";
+import { readWord, sayBegin, sayFinish, sayStrike } from "./session-words.js";
 import { SPEECH_RATE } from "./sound-frame.js";
 
 /** @typedef {import("./sound-frame.js").Channel} Channel */
@@ -97,7 +98,7 @@ export class SessionLink {
     this.#listener.onFull();
   }
 
-  /** @param {{pause: number} | {resume: number} | {mark: {speaker: string, from: number, to: number}}} word */
+  /** @param {object} word of session-words.js: a pause, a resume or a mark */
   tell(word) {
     if (this.#over) return;
     this.#held.addWord(word);
@@ -114,7 +115,7 @@ export class SessionLink {
     const span = { from: Math.max(0, now - seconds * SPEECH_RATE), to: now };
     if (this.#over) return span;
     this.#held.silence(span);
-    this.#held.addWord({ strike: { seconds, now } }, { strike: span });
+    this.#held.addWord(sayStrike(seconds, now), { strike: span });
     this.#goOut();
     return span;
   }
@@ -126,7 +127,7 @@ export class SessionLink {
    */
   finish() {
     if (this.#over) return Promise.resolve(false);
-    this.#held.addWord({ finish: Object.fromEntries(this.#held.numbers) }, { last: true });
+    this.#held.addWord(sayFinish(this.#held.numbers), { last: true });
     const finished = new Promise((resolve) => (this.#resolveFinished = resolve));
     this.#goOut();
     return finished;
@@ -159,7 +160,7 @@ export class SessionLink {
     this.#unsaid = new Set(this.#channels);
     this.#held.rewind();
     this.#watch();
-    socket.send(JSON.stringify({ begin: { channels: this.#channels } }));
+    socket.send(JSON.stringify(sayBegin(this.#channels)));
     this.#after("begin", BEGIN_MS, () => this.#goOn());
   }
 
@@ -174,9 +175,9 @@ export class SessionLink {
 
   /** @param {unknown} data */
   #hear(data) {
-    const said = readWords(data);
+    const said = readWord(data);
     this.#watch();
-    if (said.refused) this.#refuse(String(said.refused.message ?? ""));
+    if (said.refused) this.#refuse(said.refused.message ?? "");
     else if (said.struck) {
       const span = this.#held.settleStrike(said.struck.from);
       if (span !== null) this.#listener.onStruck(span);
@@ -268,15 +269,5 @@ export class SessionLink {
   #stop(name) {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
-  }
-}
-
-/** @param {unknown} data @returns {Record<string, any>} empty where it is no JSON object */
-function readWords(data) {
-  try {
-    const said = JSON.parse(String(data));
-    return typeof said === "object" && said !== null ? said : {};
-  } catch {
-    return {};
   }
 }

@@ -211,7 +211,7 @@ class ScriptedVisit:
             self.set_capture(**self.capture_becomes)
 
     def _may_hear(self) -> bool:
-        return self.view["capture"]["state"] in ("on", "paused")
+        return self.view["capture"]["state"] != "off"  # a line may come back while consent is read again
 
     def _hear(self) -> None:
         """A frame of the session came: what was said is transcribed while it goes on."""
