@@ -17,7 +17,7 @@ ALWAYS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), display-capture=(), clipboard-read=()",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), display-capture=(self), clipboard-read=()",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Robots-Tag": "noindex",
 }

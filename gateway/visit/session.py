@@ -92,7 +92,7 @@ class SessionDesk:
 
     # What the page says (session_socket.SessionDesk) -------------------------------------------------------------
 
-    async def begin(self, channels: tuple[str, ...]) -> None:
+    async def begin(self, channels: tuple[str, ...]) -> tuple[Ack, ...]:
         """The first message of a connection: a new stretch, or the one that was broken off.
 
         Raises:
@@ -111,6 +111,9 @@ class SessionDesk:
             while self._stage.state.transcribing:  # all was heard; it is being said
                 await self._stage.wait_for_change(self._stage.version, LOOK_SECONDS)
             await self._stage.apply(events.AudioArrived(), before=lambda: self._start(wanted))
+        going = self._now
+        acks = (going.log.acknowledge(channel) for channel in wanted) if going else ()
+        return tuple(Ack(one.channel.value, one.number, one.start) for one in acks)
 
     def _start(self, channels: tuple[Channel, ...]) -> None:
         last = self._stretches[-1] if self._stretches else None

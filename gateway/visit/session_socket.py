@@ -48,8 +48,12 @@ class Ack:
 class SessionDesk(Protocol):
     """What one session's messages mean. Of two connections, the second may begin again where the first broke off."""
 
-    async def begin(self, channels: tuple[str, ...]) -> None:
-        """Raises CountersignError: this session may not be captured, or not so."""
+    async def begin(self, channels: tuple[str, ...]) -> tuple[Ack, ...]:
+        """Where each channel goes on: at its beginning, or where the connection before broke off.
+
+        Raises:
+            CountersignError: this session may not be captured, or not so.
+        """
         ...
 
     async def take(self, message: bytes) -> Ack:
@@ -159,7 +163,8 @@ class _Line:
         command = read_command(given.get("text") or "")
         if not isinstance(command, Begin):
             raise garbled("no begin")
-        await self._desk.begin(command.channels)
+        for ack in await self._desk.begin(command.channels):
+            await self._acks.say(ack)
         return None
 
     async def _take_next(self) -> _End | None:
@@ -220,7 +225,11 @@ class _Acks:
         self._some.clear()
         while self._waiting:
             _, ack = self._waiting.popitem()
-            await _say(self._socket, {"ack": {"channel": ack.channel, "number": ack.number, "start": ack.start}})
+            await self.say(ack)
+
+    async def say(self, ack: Ack) -> None:
+        """Raises WebSocketDisconnect: nobody listens any more."""
+        await _say(self._socket, {"ack": {"channel": ack.channel, "number": ack.number, "start": ack.start}})
 
 
 async def _say(socket: WebSocket, message: Mapping[str, object]) -> None:

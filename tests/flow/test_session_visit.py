@@ -111,6 +111,17 @@ async def test_a_revocation_leaves_no_sound_and_no_word(practice):
     assert (await visit.view())["segments"] == []
 
 
+async def test_a_connection_that_comes_back_goes_on_where_it_broke_off(practice):
+    visit = await record(practice)
+    desk = visit.visit.session
+    [ack] = await desk.begin(("room",))
+    assert (ack.number, ack.start) == (0, 0)
+    for frame in make_frames(read_speech(5)):
+        await desk.take(frame)
+    [ack] = await desk.begin(("room",))
+    assert (ack.number, ack.start) == (10, 5 * SAMPLE_RATE)
+
+
 async def test_what_is_struck_is_gone(practice):
     visit = await record(practice)
     speech = read_speech(60)

@@ -24,6 +24,7 @@ class ScriptedDesk:
 
     def __init__(self) -> None:
         self.permitted = True
+        self.says_where = False  # acknowledges every channel at a begin
         self.frames: list[bytes] = []
         self.calls: list[tuple[object, ...]] = []
         self.going = asyncio.Event()  # cleared: a visit that has no time
@@ -31,10 +32,11 @@ class ScriptedDesk:
         self.is_closed = asyncio.Event()
         self.fault: Exception | None = None
 
-    async def begin(self, channels: tuple[str, ...]) -> None:
+    async def begin(self, channels: tuple[str, ...]) -> tuple[Ack, ...]:
         if not self.permitted:
             raise ConsentMissing("consent.recording", "Recording is not permitted any more.")
         self.calls.append(("begin", channels))
+        return tuple(Ack(channel, 0, 0) for channel in channels) if self.says_where else ()
 
     async def take(self, message: bytes) -> Ack:
         await self.going.wait()

@@ -152,6 +152,15 @@ async def test_what_is_garbled_is_refused_and_the_connection_closed(page, desk, 
     assert desk.calls == [("begin", ("room", "call"))]
 
 
+async def test_a_begin_is_told_where_each_channel_goes_on(page, desk) -> None:
+    desk.says_where = True
+    await page.send(BEGIN)
+    assert [await hear(page), await hear(page)] == [
+        {"ack": {"channel": "room", "number": 0, "start": 0}},
+        {"ack": {"channel": "call", "number": 0, "start": 0}},
+    ]
+
+
 @pytest.mark.parametrize("first", [b"sound before begin", '{"pause": 1}', '{"begin": {"channels": []}}'])
 async def test_nothing_comes_before_begin(page, desk, first) -> None:
     await page.send(first)
