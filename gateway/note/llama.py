@@ -1,8 +1,9 @@
 """llama.cpp as a ``TextModel``: one conversation, kept in one cache, answered in sentences bound by a grammar.
 
 In: weights shared by all visits, a text and questions about it. Out: sentences. What makes it fast: the text is read
-once and the cache cut back to it for each question; llguidance masks the vocabulary and hands back the tokens that
-the grammar forces, which go through the model in one batch. Temperature 0: the same text gives the same draft.
+once, and only its end where it has grown, and the cache cut back to it for each question; llguidance masks the vocabulary and hands back the tokens that
+the grammar forces, which go through the model in one batch. Temperature 0: the same text, read in the same pieces,
+gives the same draft.
 
 The context (cache, threads, scratch memory) is made at the first ``read``, in the process that drafts, never before
 a fork. Nothing is ever written to a disk or a log; ``close`` overwrites what the context held, then frees it.
@@ -45,8 +46,8 @@ class LlamaTextModel:
         self._threads = threads or len(os.sched_getaffinity(0))
         self._room = min(room, weights.trained_room)
         self._context: _Context | None = None
-        self._head: list[int] = []  # the tokens of the instruction, at the head of the cache
-        self._mark = 0  # the cache holds the text that was read up to here
+        self._held: list[int] = []  # the tokens that were read; an answer's come behind them in the cache
+        self._ends = [0]  # how many were held after each piece: where the cache may be cut
         self._pending: list[int] = []  # tokens of the answer that the model has not seen yet
         self._closing = threading.Event()
         self._busy = threading.Lock()
@@ -76,21 +77,18 @@ class LlamaTextModel:
                 *self._weights.tokenise_text(instruction),
                 *self._weights.tokenise_marks(marks.before_user),
             ]
+            body = self._weights.tokenise_text(text)
             self._pending = []
-            if head == self._head and context.position >= len(head):
-                context.cut(len(head))  # the same instruction as before need not be read again
-            else:
-                context.cut(0)
-                self._read_tokens(context, head, bound)
-                self._head = head
-            self._read_tokens(context, self._weights.tokenise_text(text), bound)
-            self._mark = context.position
+            self._require_room(len(head) + len(body))
+            self._keep(context, [*head, *body])
+            for part, start in ((head, 0), (body, len(head))):
+                self._read_on(context, part[max(0, len(self._held) - start) :], bound)
 
     def ask(self, question: str, heading: str, bound: Bound) -> None:
         """See ``TextModel``. Nothing is computed yet: the question goes through with the first forced words."""
         with self._hold() as context:
             bound.check()
-            context.cut(self._mark)
+            context.cut(len(self._held))
             self._pending = [
                 *self._weights.tokenise_text(question),
                 *self._weights.tokenise_marks(self._weights.marks.before_answer),
@@ -127,7 +125,7 @@ class LlamaTextModel:
             if self._context is not None:
                 self._context.wipe()
                 self._context = None
-            self._mark, self._pending = 0, []
+            self._held, self._ends, self._pending = [], [0], []
 
     @contextmanager
     def _hold(self) -> "Iterator[_Context]":
@@ -139,21 +137,41 @@ class LlamaTextModel:
                 self._context = _Context(self._weights, self._threads, self._room)
             yield self._context
 
-    def _read_tokens(self, context: "_Context", tokens: list[int], bound: Bound) -> None:
-        if context.position + len(tokens) > self._room:
+    def _require_room(self, count: int) -> None:
+        if count > self._room:
             raise DraftError(
                 "draft.room",
                 "This is more text than the text model can hold at once; shorten it, or write the note yourself.",
-                f"{context.position + len(tokens)} of {self._room} tokens",
+                f"{count} of {self._room} tokens",
             )
-        for start in range(0, len(tokens), CHUNK_TOKENS):
-            if self._closing.is_set():
-                raise Cancelled
-            bound.check()
-            context.decode(tokens[start : start + CHUNK_TOKENS])
+
+    def _keep(self, context: "_Context", wanted: list[int]) -> None:
+        """Cut back to the last piece that is a beginning of what is wanted now.
+
+        At the end of a piece and not within it, so that what is read again is read in the same pieces as before.
+        """
+        pairs = enumerate(zip(self._held, wanted, strict=False))
+        same = next((place for place, (held, want) in pairs if held != want), min(len(self._held), len(wanted)))
+        self._ends = [end for end in self._ends if end <= same]
+        self._held = self._held[: self._ends[-1]]
+        context.cut(len(self._held))
+
+    def _read_on(self, context: "_Context", tokens: list[int], bound: Bound) -> None:
+        for piece in _cut_pieces(tokens):
+            self._decode(context, piece, bound)
+            self._held += piece
+            self._ends.append(len(self._held))
+
+    def _decode(self, context: "_Context", piece: list[int], bound: Bound) -> None:
+        if self._closing.is_set():
+            raise Cancelled
+        bound.check()
+        context.decode(piece)
 
     def _catch_up(self, context: "_Context", bound: Bound) -> None:
-        self._read_tokens(context, self._pending, bound)
+        self._require_room(context.position + len(self._pending))
+        for piece in _cut_pieces(self._pending):
+            self._decode(context, piece, bound)
         self._pending = []
 
     def _wants_another(self, context: "_Context", bound: Bound) -> bool:
@@ -230,6 +248,10 @@ class _Context:
             ctypes.memset(field, 0, CHUNK_TOKENS * ctypes.sizeof(ctypes.c_int32))
         llama_cpp.llama_batch_free(self._batch)
         llama_cpp.llama_free(self._pointer)
+
+
+def _cut_pieces(tokens: list[int]) -> Iterator[list[int]]:
+    return (tokens[start : start + CHUNK_TOKENS] for start in range(0, len(tokens), CHUNK_TOKENS))
 
 
 def _make_grammar(pattern: str) -> str:

@@ -13,7 +13,8 @@ from gateway.note.textmodel import Bound, Cancelled
 class ScriptedTextModel:
     """A ``TextModel`` that answers each heading with its sentences, again from the first at each ``ask``.
 
-    ``texts`` and ``questions`` are what it was given, for a test to look at.
+    ``texts`` and ``questions`` are what it was given, for a test to look at; a text that only grew before it was asked
+    about stands there once.
     """
 
     name = "scripted"
@@ -25,6 +26,7 @@ class ScriptedTextModel:
         self.questions: list[str] = []
         self._script = {heading: tuple(sentences) for heading, sentences in script.items()}
         self._rest: list[str] = []
+        self._grows = False
         self._closed = False
 
     def count_tokens(self, text: str) -> int:
@@ -34,11 +36,16 @@ class ScriptedTextModel:
     def read(self, instruction: str, text: str, bound: Bound) -> None:
         """See ``TextModel``."""
         self._check(bound)
-        self.texts.append(text)
+        if self._grows and text.startswith(self.texts[-1]):
+            self.texts[-1] = text
+        else:
+            self.texts.append(text)
+        self._grows = True
 
     def ask(self, question: str, heading: str, bound: Bound) -> None:
         """See ``TextModel``."""
         self._check(bound)
+        self._grows = False
         self.questions.append(question)
         self._rest = list(self._script.get(heading.strip().rstrip(":"), ()))
 
@@ -52,7 +59,7 @@ class ScriptedTextModel:
     def close(self) -> None:
         """See ``TextModel``."""
         self._closed = True
-        self.texts, self.questions, self._rest = [], [], []
+        self.texts, self.questions, self._rest, self._grows = [], [], [], False
 
     def _check(self, bound: Bound) -> None:
         if self._closed:

@@ -64,7 +64,10 @@ class TextModel(Protocol):
         ...
 
     def read(self, instruction: str, text: str, bound: Bound) -> None:
-        """Forget everything; then hold ``instruction`` (the system turn) and ``text`` (the user's turn, still open).
+        """Hold ``instruction`` (the system turn) and ``text`` (the user's turn, still open), and nothing else.
+
+        Where it begins as what was read before, only the rest takes time: a text that grows by whole lines is read
+        line by line.
 
         Raises:
             Cancelled, DraftError: see ``Bound``; or the text is longer than the model's room.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import llama_cpp
 import pytest
 
 from gateway.errors import DraftError, ModelError
@@ -294,3 +295,75 @@ def test_after_close_nothing_of_the_text_is_in_the_memory_of_the_process() -> No
 
     assert before > 0, "the scanner sees what is there"
     assert after == 0
+
+
+def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens each call of the engine was given, from now on."""
+    counts: list[int] = []
+    decode = llama_cpp.llama_decode
+
+    def count(context: object, batch: llama_cpp.llama_batch) -> int:
+        counts.append(batch.n_tokens)
+        return int(decode(context, batch))
+
+    monkeypatch.setattr(llama_cpp, "llama_decode", count)
+    return counts
+
+
+def test_a_text_that_grew_is_read_on_and_not_again(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LlamaTextModel(weights, threads=1)
+    lines = [f"P: On day {number} I slept five hours.\n" for number in range(30)]
+    model.read("System.", "".join(lines[:20]), bound())
+    model.ask("\nWrite.", "Plan:\n", bound())
+    model.write_sentence(SENTENCE, False, bound())
+    counts = count_decoded(monkeypatch)
+
+    model.read("System.", "".join(lines[:21]), bound())
+    grown = sum(counts)
+    model.read("System.", "".join(lines[:21]), bound())
+    unchanged = sum(counts) - grown
+    model.read("System.", "".join([*lines[:20], "P: Not five, six.\n", lines[21]]), bound())
+    corrected = sum(counts) - grown - unchanged
+    model.close()
+
+    assert grown == model.count_tokens(lines[20])
+    assert unchanged == 0
+    assert corrected == model.count_tokens("P: Not five, six.\n" + lines[21])
+
+
+def test_a_text_read_line_by_line_is_answered_as_one_read_at_once(weights: Weights) -> None:
+    lines = [f"P: On day {number} I slept five hours.\n" for number in range(12)]
+    answers = []
+    for steps in ([12], [1, 2, 5, 12]):
+        model = LlamaTextModel(weights, threads=1)
+        for count in steps:
+            model.read("System.", "".join(lines[:count]), bound())
+        model.ask("\nWrite the plan.", "Plan:\n", bound())
+        answers.append(model.write_sentence(r"[a-z]{5,9} [a-z]{5,9}\.", False, bound()))
+        model.close()
+
+    assert answers[0]
+    assert answers[0] == answers[1]
+
+
+def test_a_reading_that_was_stopped_goes_on_where_it_was(weights: Weights) -> None:
+    cancel = threading.Event()
+
+    class StoppingBound(Bound):
+        pieces = 0
+
+        def check(self) -> None:
+            super().check()
+            StoppingBound.pieces += 1
+            if StoppingBound.pieces == 3:
+                cancel.set()
+
+    text = "P: five hours of sleep a night.\n" * 80
+    model = LlamaTextModel(weights, threads=1)
+    with pytest.raises(Cancelled):
+        model.read("System.", text, StoppingBound(cancel, time.monotonic() + 60))
+    model.read("System.", text, bound())
+    model.ask("\nWrite.", "Plan:\n", bound())
+
+    assert model.write_sentence(SENTENCE, False, bound()) is not None
+    model.close()
