@@ -1,9 +1,9 @@
 """llama.cpp as a ``TextModel``: one conversation, kept in one cache, answered in sentences bound by a grammar.
 
 In: weights shared by all visits, a text and questions about it. Out: sentences. What makes it fast: the text is read
-once, and only its end where it has grown, and the cache cut back to it for each question; llguidance masks the vocabulary and hands back the tokens that
-the grammar forces, which go through the model in one batch. Temperature 0: the same text, read in the same pieces,
-gives the same draft.
+once, and where it has grown only its end; the cache is cut back to it for each question; llguidance masks the
+vocabulary and hands back the tokens that the grammar forces, which go through the model in one batch. Temperature 0:
+the same text, read in the same pieces, gives the same draft.
 
 The context (cache, threads, scratch memory) is made at the first ``read``, in the process that drafts, never before
 a fork. Nothing is ever written to a disk or a log; ``close`` overwrites what the context held, then frees it.
