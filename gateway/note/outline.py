@@ -5,7 +5,7 @@ segment is placed once. It is what a site drafts with where no text model is ins
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gateway.capture.material import Material, Segment
 from gateway.note.formats import NoteFormat
@@ -29,7 +29,9 @@ class OutlineDrafter:
             format_sha256=note_format.sha256,
         )
 
-    def write(self, material: Material, note_format: NoteFormat, cancel: threading.Event) -> Iterator[Statement]:
+    def write(
+        self, material: Material, note_format: NoteFormat, cancel: threading.Event, only: Collection[str] = ()
+    ) -> Iterator[Statement]:
         """See ``Drafter``. In the order of the format, in a section in the order of the material."""
         placed: list[tuple[str, Segment, str]] = []
         for kind, segments in sort_segments(material.segments).items():
@@ -39,6 +41,8 @@ class OutlineDrafter:
         placed.sort(key=lambda each: each[1].number)
         number = 0
         for section in note_format.sections:
+            if only and section.id not in only:
+                continue
             for section_id, segment, text in placed:
                 if cancel.is_set():
                     return

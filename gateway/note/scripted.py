@@ -1,7 +1,7 @@
 """A text model and a drafter that say what they were told to: for tests, of this room and of those above it."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gateway.capture.material import Material
 from gateway.errors import DraftError
@@ -36,7 +36,7 @@ class ScriptedTextModel:
     def read(self, instruction: str, text: str, bound: Bound) -> None:
         """See ``TextModel``."""
         self._check(bound)
-        if self._grows and text.startswith(self.texts[-1]):
+        if self._grows and self.texts and text.startswith(self.texts[-1]):
             self.texts[-1] = text
         else:
             self.texts.append(text)
@@ -78,12 +78,14 @@ class ScriptedDrafter:
         """See ``Drafter``."""
         return DrafterInfo("model", "scripted", "0" * 64, "0" * 64, note_format.sha256)
 
-    def write(self, material: Material, note_format: NoteFormat, cancel: threading.Event) -> Iterator[Statement]:
+    def write(
+        self, material: Material, note_format: NoteFormat, cancel: threading.Event, only: Collection[str] = ()
+    ) -> Iterator[Statement]:
         """See ``Drafter``. The hints are all segments."""
         hints = tuple(segment.number for segment in material.segments)
         number = 0
         for section in note_format.sections:
-            for text in self._script.get(section.id, ()):
+            for text in self._script.get(section.id, ()) if not only or section.id in only else ():
                 if cancel.is_set():
                     return
                 number += 1

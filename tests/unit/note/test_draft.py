@@ -9,8 +9,10 @@ import pytest
 
 from gateway.capture.material import Material, Segment, Source, Speaker, gather_material
 from gateway.errors import ConfigurationError, DraftError
-from gateway.note.draft import SENTENCE, WINDOW_WORDS, ModelDrafter
+from gateway.note.asking import SENTENCE
+from gateway.note.draft import ModelDrafter
 from gateway.note.formats import NoteFormat, read_formats
+from gateway.note.lines import WINDOW_WORDS
 from gateway.note.llama import LlamaTextModel, Weights, load_weights
 from gateway.note.prompt import PromptSet, read_prompts
 from gateway.note.scripted import ScriptedTextModel
