@@ -28,7 +28,8 @@ MATERIAL = gather_material(
 
 
 def make_scripted() -> Drafter:
-    return ScriptedDrafter({"subjective": ["One."], "data": ["One."], "behavior": ["One."], "plan": ["Two."]})
+    told = {section.id: ["One."] for each in FORMATS.values() for section in each.sections if section.takes_risk}
+    return ScriptedDrafter({**told, "plan": ["Two."]})
 
 
 def make_outline() -> Drafter:
@@ -62,6 +63,16 @@ def test_statements_are_numbered_sentences_for_sections_of_the_format(drafter: D
     assert {each.section for each in statements} <= {section.id for section in note_format.sections}
     assert all(each.text.strip() == each.text != "" for each in statements)
     assert all(set(each.hints) <= {1, 2, 3} for each in statements)
+
+
+@pytest.mark.parametrize("format_id", sorted(FORMATS))
+def test_asked_for_one_section_it_writes_no_other(drafter: Drafter, format_id: str) -> None:
+    note_format = FORMATS[format_id]
+    whole = list(drafter.write(MATERIAL, note_format, threading.Event()))
+
+    part = list(drafter.write(MATERIAL, note_format, threading.Event(), ["plan"]))
+
+    assert [each.text for each in part] == [each.text for each in whole if each.section == "plan"]
 
 
 def test_the_same_material_gives_the_same_draft_in_one_format_after_another(drafter: Drafter) -> None:

@@ -35,6 +35,9 @@ def test_reads_the_formats_that_ship() -> None:
         "soap": ["subjective", "objective", "assessment", "plan"],
         "dap": ["data", "assessment", "plan"],
         "birp": ["behavior", "intervention", "response", "plan"],
+        "girp": ["goal", "intervention", "response", "plan"],
+        "pie": ["problem", "intervention", "evaluation", "plan"],
+        "intake": ["concern", "history", "life", "status", "assessment", "plan"],
     }
     for each in formats.values():
         assert each.find_section("plan").kind is SectionKind.PLANNED
