@@ -1,0 +1,1 @@
+"""How good drafts are: the real text model on ACI-BENCH, beside one plain prompt. ``make eval-drafts``."""
