@@ -49,6 +49,7 @@ class LlamaTextModel:
         self._held: list[int] = []  # the tokens that were read; an answer's come behind them in the cache
         self._ends = [0]  # how many were held after each piece: where the cache may be cut
         self._pending: list[int] = []  # tokens of the answer that the model has not seen yet
+        self._matchers: dict[str, llguidance.LLMatcher] = {}  # by pattern: a format has a few
         self._closing = threading.Event()
         self._busy = threading.Lock()
 
@@ -100,9 +101,7 @@ class LlamaTextModel:
         with self._hold() as context:
             if may_end and not self._wants_another(context, bound):
                 return None
-            matcher = llguidance.LLMatcher(self._weights.words, _make_grammar(pattern))
-            if matcher.is_error():
-                raise ModelError("model.grammar", "This note format can't be drafted; check its opening words.")
+            matcher = self._find_matcher(pattern)
             written: list[int] = []
             while not matcher.is_stopped() and len(written) < SENTENCE_TOKENS:
                 forced = matcher.compute_ff_tokens()
@@ -126,6 +125,7 @@ class LlamaTextModel:
                 self._context.wipe()
                 self._context = None
             self._held, self._ends, self._pending = [], [0], []
+            self._matchers.clear()
 
     @contextmanager
     def _hold(self) -> "Iterator[_Context]":
@@ -173,6 +173,16 @@ class LlamaTextModel:
         for piece in _cut_pieces(self._pending):
             self._decode(context, piece, bound)
         self._pending = []
+
+    def _find_matcher(self, pattern: str) -> llguidance.LLMatcher:
+        """The grammar at its beginning; compiled at first use, and what it learns of the vocabulary is kept."""
+        matcher = self._matchers.get(pattern)
+        if matcher is None:
+            matcher = self._matchers[pattern] = llguidance.LLMatcher(self._weights.words, _make_grammar(pattern))
+        matcher.reset()
+        if matcher.is_error():
+            raise ModelError("model.grammar", "This note format can't be drafted; check its opening words.")
+        return matcher
 
     def _wants_another(self, context: "_Context", bound: Bound) -> bool:
         """Left to itself, would the model begin another line?"""
