@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint bench container hapi browser weights faults fuzz-consent mutation lock clean
+.PHONY: help setup demo test coverage lint bench eval-drafts container hapi browser weights faults fuzz-consent mutation lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -73,6 +73,9 @@ container: setup ## the Dockerfile's steps, as they stand, in an empty folder
 
 bench: setup ## the figures: a table, and build/bench.json
 	@$(RUN)/python -m tests.bench
+
+eval-drafts: setup ## drafts of the real text model on ACI-BENCH: a table, and build/eval-drafts/ (EVAL="--encounters 20")
+	@$(RUN)/python -m tests.evals.drafts $(EVAL)
 
 clean: ## remove what was built
 	rm -rf build $(VENV)

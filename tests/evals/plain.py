@@ -107,7 +107,8 @@ class PlainWriter:
         return written
 
     def _decode(self, tokens: list[int]) -> None:
-        batch = llama_cpp.llama_batch_get_one((llama_cpp.llama_token * len(tokens))(*tokens), len(tokens))
+        array = (llama_cpp.llama_token * len(tokens))(*tokens)  # the batch only points to it
+        batch = llama_cpp.llama_batch_get_one(array, len(tokens))
         if llama_cpp.llama_decode(self._context, batch):
             raise RuntimeError("llama.cpp could not decode")
         self._position += len(tokens)

@@ -10,18 +10,22 @@ import pytest
 from gateway.capture.material import Material, Segment, Source, Speaker, gather_material
 from gateway.errors import ConfigurationError, DraftError
 from gateway.note.asking import SENTENCE
+from gateway.note.checking import DraftChecker
 from gateway.note.draft import ModelDrafter
 from gateway.note.formats import NoteFormat, read_formats
 from gateway.note.lines import WINDOW_WORDS
 from gateway.note.llama import LlamaTextModel, Weights, load_weights
+from gateway.note.overlap import find_share
 from gateway.note.prompt import PromptSet, read_prompts
+from gateway.note.risk import read_risk_rules
 from gateway.note.scripted import ScriptedTextModel
-from gateway.note.statement import Origin, Statement
+from gateway.note.statement import Origin, Statement, finish_draft
 from gateway.settings import ROOT
 from tests.models.make_text_model import make_random_model
 
 FORMATS = read_formats(ROOT / "config" / "formats")
 PROMPTS = read_prompts()
+RULES = read_risk_rules(ROOT / "config" / "risk")
 SPEAKERS = {"C": Speaker.CLINICIAN, "P": Speaker.PATIENT, "?": Speaker.UNKNOWN}
 
 TALK = (
@@ -89,14 +93,15 @@ def test_long_conversations_are_cut_into_windows_and_planned_once() -> None:
     assert [("Plan" in question) for question in model.questions] == [False] * len(windows) + [True]
 
 
-def test_where_the_whole_does_not_fit_the_plan_is_asked_of_each_window() -> None:
+def test_where_the_whole_does_not_fit_the_plan_is_asked_of_the_lines_about_it() -> None:
     lines = [f"P: Day {number} was " + "so " * 15 for number in range(60)]
     model = ScriptedTextModel({}, room=600)
 
     draft(model, make_talk([*lines, TALK[2]]))
 
     assert all(len(text.split()) < 600 for text in model.texts)
-    assert sum("Plan" in question for question in model.questions) == 1, "only the window with the cue"
+    assert model.texts[-1].splitlines()[1:] == [lines[-1].strip(), TALK[2]]
+    assert "Plan" in model.questions[-1]
 
 
 def test_a_section_ends_when_the_model_repeats_itself() -> None:
@@ -235,7 +240,9 @@ def test_whatever_a_model_writes_is_single_sentences_of_the_format(
     drafter = ModelDrafter(LlamaTextModel(nonsense, threads=1), PROMPTS, limit_seconds=30.0)
 
     statements = list(drafter.write(material, note_format, threading.Event()))
+    draft = finish_draft(note_format.id, tuple(statements), drafter.describe(note_format))
     drafter.close()
+    shown = DraftChecker(material, note_format, RULES).finish(draft).shown
 
     sections = {section.id for section in note_format.sections}
     numbers = {segment.number for segment in material.segments}
@@ -246,6 +253,10 @@ def test_whatever_a_model_writes_is_single_sentences_of_the_format(
         if each.origin is Origin.MODEL:
             assert re.fullmatch(rf"[A-Z0-9][A-Za-z' ]*?{SENTENCE}", each.text)
             assert "\n" not in each.text
+    for item in shown:
+        words = [segment.text for segment in material.segments if segment.number in item.segments]
+        assert words, "nothing is shown without the lines that carry it"
+        assert find_share(item.statement.text, words) > 0.5
 
 
 def test_a_drafter_says_what_it_drafts_with() -> None:
