@@ -77,10 +77,11 @@ class LiveDraft:
         self._noted: list[Segment] = []
         self._given: list[Statement] = []
         self._count = 0  # statements ever given: numbers are not used twice
-        self._sizes: dict[str, int] = {}  # tokens of a line
+        self._known: dict[Line, tuple[bool, int]] = {}  # does it speak of the plan, and its tokens
         self._plan_lines: list[Line] | None = None  # None: to be chosen again
         self._doing: tuple[_Part, Iterator[Statement | None]] | None = None
         self._bound = Bound(cancel, 0.0)
+        self._stopped = False  # the models were closed
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -90,7 +91,9 @@ class LiveDraft:
     @property
     def has_work(self) -> bool:
         """Is there anything for ``step`` to do?"""
-        return not self._cancel.is_set() and (self._doing is not None or self._find_work() is not None)
+        if self._cancel.is_set() or self._stopped:
+            return False
+        return self._doing is not None or self._find_work() is not None
 
     def add(self, segments: Iterable[Segment]) -> None:
         """Take in what was said since; observations are the clinician's notes and are worded at the end."""
@@ -131,7 +134,7 @@ class LiveDraft:
         self._bound = Bound(self._cancel, deadline)
         if self._doing is None and (found := self._find_work()) is not None:
             self._doing = found
-        if self._doing is None or self._cancel.is_set():
+        if self._doing is None or self._cancel.is_set() or self._stopped:
             return None
         part, work = self._doing
         try:
@@ -140,7 +143,7 @@ class LiveDraft:
             self._doing = None
             return None
         except Cancelled:
-            self._cancel.set()
+            self._stopped = True
             return None
         if statement is None:
             return None
@@ -258,17 +261,17 @@ class LiveDraft:
         """See ``choose_planned``."""
         if self._plan_lines is None:
             lines = list(chain.from_iterable(window.lines for window in self._windows))
-            plans = [each for each in self._wanted if each.kind is SectionKind.PLANNED]
-            cued = [any(has_cue(section, [line.said], self._prompt) for section in plans) for line in lines]
-            sizes = [self._count_tokens(line) for line in lines]
+            cued, sizes = zip(*map(self._weigh_line, lines), strict=True) if lines else ((), ())
             chosen = choose_planned(cued, sizes, self._plan_reader.model.room - ANSWER_TOKENS)
             self._plan_lines = [lines[index] for index in chosen]
         return self._plan_lines
 
-    def _count_tokens(self, line: Line) -> int:
-        if line.text not in self._sizes:
-            self._sizes[line.text] = self._plan_reader.model.count_tokens(line.text + "\n")
-        return self._sizes[line.text]
+    def _weigh_line(self, line: Line) -> tuple[bool, int]:
+        if line not in self._known:
+            plans = (each for each in self._wanted if each.kind is SectionKind.PLANNED)
+            cued = any(has_cue(section, [line.said], self._prompt) for section in plans)
+            self._known[line] = cued, self._plan_reader.model.count_tokens(line.text + "\n")
+        return self._known[line]
 
     # Corrections ---------------------------------------------------------------------------------------------
 
