@@ -21,8 +21,6 @@ from gateway.note.prompt import MaterialKind, PromptSet, sort_segments
 from gateway.note.statement import DrafterInfo, Statement
 from gateway.note.textmodel import TextModel
 
-STEP_SECONDS = 120.0  # one step of a draft that is followed
-
 
 class ModelDrafter:
     """A ``Drafter`` around a text model.
@@ -30,7 +28,7 @@ class ModelDrafter:
     Args:
         model: one visit's conversation; closed with the drafter.
         prompts: of the language that is drafted in.
-        limit_seconds: a whole draft that takes longer is given up.
+        limit_seconds: a whole draft that takes longer is given up; where it is followed, what is left after the end.
         plan_model: a second conversation with the same weights, for ``follow``: it reads for the plan while the first
             drafts windows. Closed with the drafter; without one the plan is read for at the end.
     """
@@ -61,7 +59,7 @@ class ModelDrafter:
         """
         self._require_language(material.language)
         segments = sort_segments(material.segments)
-        live = self._begin(note_format, cancel, self._limit_seconds, only)
+        live = self._begin(note_format, cancel, only)
         live.add(segments[MaterialKind.CONVERSATION])
         live.add_notes(segments[MaterialKind.NOTES])
         yield from live.finish()
@@ -75,17 +73,15 @@ class ModelDrafter:
             DraftError: another language.
         """
         self._require_language(language)
-        return self._begin(note_format, cancel, STEP_SECONDS, only)
+        return self._begin(note_format, cancel, only)
 
     def close(self) -> None:
         """See ``Drafter``."""
         self._model.close()
         self._plan_model.close()
 
-    def _begin(
-        self, note_format: NoteFormat, cancel: threading.Event, limit_seconds: float, only: Collection[str]
-    ) -> LiveDraft:
-        return LiveDraft(self._model, self._plan_model, self._prompts, note_format, cancel, limit_seconds, only)
+    def _begin(self, note_format: NoteFormat, cancel: threading.Event, only: Collection[str]) -> LiveDraft:
+        return LiveDraft(self._model, self._plan_model, self._prompts, note_format, cancel, self._limit_seconds, only)
 
     def _require_language(self, language: str) -> None:
         if language.split("-")[0].lower() != self._prompts.language:
