@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import llama_cpp
+import llguidance
+import llguidance.numpy as masks
 import pytest
 
 from gateway.errors import DraftError, ModelError
@@ -367,3 +369,49 @@ def test_a_reading_that_was_stopped_goes_on_where_it_was(weights: Weights) -> No
 
     assert model.write_sentence(SENTENCE, False, bound()) is not None
     model.close()
+
+
+class NeverSure:
+    """A matcher that allows no token before it is asked for a mask."""
+
+    def __init__(self, matcher: llguidance.LLMatcher) -> None:
+        self.matcher = matcher
+
+    def validate_tokens(self, tokens: list[int]) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("pattern", [r"[^\n]{30}\.", r"[a-z ]{20,40}\.", r"The patient [a-z ]{8,40}\."])
+def test_a_mask_is_made_only_where_the_likeliest_token_is_not_allowed(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    made = 0
+    fill, choose = masks.fill_next_token_bitmask, LlamaTextModel._choose
+
+    def count_fill(matcher: llguidance.LLMatcher | NeverSure, mask: object, index: int) -> None:
+        nonlocal made
+        made += 1
+        fill(matcher.matcher if isinstance(matcher, NeverSure) else matcher, mask, index)
+
+    def write() -> tuple[str | None, int]:
+        nonlocal made
+        made = 0
+        model = LlamaTextModel(weights, threads=1)
+        model.read("System.", "P: Badly.\n", bound())
+        model.ask("\nWrite.", "Plan:\n", bound())
+        text = model.write_sentence(pattern, False, bound())
+        model.close()
+        return text, made
+
+    monkeypatch.setattr(masks, "fill_next_token_bitmask", count_fill)
+    text, few = write()
+    monkeypatch.setattr(
+        LlamaTextModel,
+        "_choose",
+        lambda model, context, matcher, bound: choose(model, context, NeverSure(matcher), bound),
+    )
+    masked_text, many = write()
+
+    assert text == masked_text
+    assert few <= many
+    assert many > 0
