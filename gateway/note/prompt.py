@@ -34,9 +34,10 @@ class MaterialKind(StrEnum):
 def sort_segments(segments: Iterable[Segment]) -> dict[MaterialKind, list[Segment]]:
     """What of the material is a conversation and what the clinician's own notes.
 
-    All of it is notes where the clinician alone speaks; as soon as anybody else may, only what she observed is.
+    All of it is notes where the clinician alone speaks; as soon as anybody else may, only what she observed is. Marks
+    (a silence, speech that was not understood) have no words, and nothing is written from them.
     """
-    given = list(segments)
+    given = [segment for segment in segments if not segment.is_mark]
     alone = all(segment.speaker is Speaker.CLINICIAN for segment in given)
     sorted_segments: dict[MaterialKind, list[Segment]] = {kind: [] for kind in MaterialKind}
     for segment in given:

@@ -67,10 +67,15 @@ async def test_a_session_is_heard_while_it_goes_on_and_filed(practice):
     await send(visit, read_speech(60))
     view = await heard(visit)
     assert view["capture"]["state"] == "on"
-    await visit.visit.session.finish({"room": 120})
+    quiet = np.zeros(8 * SAMPLE_RATE, np.int16)
+    for number, start in enumerate(range(60 * SAMPLE_RATE, 68 * SAMPLE_RATE, FRAME), start=120):
+        header = struct.pack("<BBxxIQ", 1, 0, number, start)
+        await visit.visit.session.take(header + quiet[:FRAME].tobytes())
+    await visit.visit.session.finish({"room": 136})
     await capture(visit, "stop")
     view = await visit.settle("gathering")
     assert set(said(view)) == set(HEARD)
+    assert any(one["source"] == "silence" for one in view["segments"])
     assert {one["speaker"] for one in view["segments"]} == {"unknown"}
     assert (await visit.post("draft", {"format": "soap"})).status_code == 200
     await visit.settle("reviewing")
