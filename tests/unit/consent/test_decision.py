@@ -574,10 +574,12 @@ def test_other_policies_change_nothing(decide):
 
 
 @pytest.mark.parametrize("rule", [None, policy(OPT_IN), policy(OPT_OUT)])
-def test_a_root_without_a_type_is_no(decide, rule):
+def test_a_root_without_a_type_is_no(decide, rules, rule):
     """R4's own examples mean it as a limit here and as an exception there: its direction can't be known."""
     untyped = build(provision=provision(None), policyRule=rule)
     refused(decide(untyped), "not-understood", "Consent/7 says neither yes nor no.")
+    site = {"answers": add_answer(rules, {"code": "form", "states": "permit"})}  # though the site knows such forms
+    refused(decide(untyped, rules=site), "not-understood", "Consent/7 says neither yes nor no.")
     refused(decide(build(), {**untyped, "id": "8"}), "not-understood")
 
 
