@@ -259,6 +259,9 @@ def name_activities(concepts: Sequence[Mapping[str, Any]], rules: ConsentRules) 
     return found
 
 
+HALF_CODING = "has a coding without its system or its code"
+
+
 def read_codings(concept: Mapping[str, Any]) -> list[Code]:
     """The (system, code) pairs of a concept.
 
@@ -268,7 +271,10 @@ def read_codings(concept: Mapping[str, Any]) -> list[Code]:
     codings = concept.get("coding")
     if not codings:
         raise Unclear("has words without a code, which are not understood here")
-    return [read_coding(coding) for coding in codings]
+    try:
+        return [(coding["system"], coding["code"]) for coding in codings]
+    except KeyError:
+        raise Unclear(HALF_CODING) from None
 
 
 def read_coding(coding: Mapping[str, Any]) -> Code:
@@ -276,7 +282,7 @@ def read_coding(coding: Mapping[str, Any]) -> Code:
     try:
         return coding["system"], coding["code"]
     except KeyError:
-        raise Unclear("has a coding without its system or its code") from None
+        raise Unclear(HALF_CODING) from None
 
 
 def require_known(found: Sequence[Code], known: frozenset[Code], what: str) -> None:
