@@ -14,12 +14,11 @@ from gateway.consent.reading import OWN_CONSENTS
 from gateway.ehr.chart import Chart
 from gateway.ehr.client import FhirClient, Resource
 from gateway.ehr.dates import parse_date
+from gateway.ehr.exchange import is_certain_no
 from gateway.ehr.naming import list_objects
 from gateway.ehr.reference import Reference, is_id, make_relative, points_to
-from gateway.errors import ConsentNotTaken, EhrError, EhrRefused, EhrUnreachable
+from gateway.errors import ConsentNotTaken, EhrError, EhrRefused
 
-# 4xx that do not say whether it was stored: a timeout of a proxy, another write at the same moment.
-AMBIGUOUS_STATUSES = (408, 409, 412)
 SETTLE_SECONDS = (0.0, 0.5)  # pauses before each look for what a lost reply left: an index may lag behind
 
 _SAYING = (
@@ -76,7 +75,7 @@ async def store_consent(
         stored = await client.create(consent, if_none_exist=condition if conditional_create else None)
         reference = stored.reference
     except EhrError as error:
-        if _is_certain_no(error):
+        if is_certain_no(error):
             raise
         reference = await _settle(client, chart, identifier, error, settle_seconds)
     held = await _read_back(client, reference, settle_seconds)
@@ -109,7 +108,7 @@ async def end_consent(client: FhirClient, chart: Chart, decided_on: Mapping[str,
     try:
         await client.update({**raw, "status": "inactive"}, version=version)
     except EhrError as error:
-        if _is_certain_no(error):
+        if is_certain_no(error):
             return False
         changed_meanwhile = isinstance(error, EhrRefused) and error.http_status in (409, 412)
     held = await client.read("Consent", decided_on["id"])
@@ -125,13 +124,6 @@ def read_version(resource: Mapping[str, Any]) -> str | None:
     meta = resource.get("meta")
     version = meta.get("versionId") if isinstance(meta, Mapping) else None
     return version if isinstance(version, str) and is_id(version) else None
-
-
-def _is_certain_no(error: EhrError) -> bool:
-    """Whether nothing was stored: it was never sent, or the EHR's own answer refuses it."""
-    if isinstance(error, EhrRefused):
-        return error.http_status < 500 and error.http_status not in AMBIGUOUS_STATUSES
-    return isinstance(error, EhrUnreachable) and error.code == "ehr.not-reached"
 
 
 async def _settle(

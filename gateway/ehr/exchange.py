@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from gateway.errors import EhrGarbled, EhrRefused, EhrUnreachable
+from gateway.errors import EhrError, EhrGarbled, EhrRefused, EhrUnreachable
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 # The one element whose refusal changes the way of filing: an EHR that takes no preliminary note names it, or the code.
@@ -35,6 +35,10 @@ REFUSALS = {
     422: "The EHR did not accept the content. Tell whoever looks after the connection to the EHR.",
     429: "The EHR is asked too often at the moment. Wait a minute, then try again.",
 }
+
+
+# 4xx that do not say whether it was stored: a timeout of a proxy, another write at the same moment.
+AMBIGUOUS_STATUSES = (408, 409, 412)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,13 @@ def require_success(reply: Reply) -> Reply:
         f"HTTP {status} {codes}".strip(),
         ("docStatus",) if _DOC_STATUS.search(reply.content[:100_000]) else (),
     )
+
+
+def is_certain_no(error: EhrError) -> bool:
+    """Whether a write certainly stored nothing: it was never sent, or the EHR's own answer refuses it."""
+    if isinstance(error, EhrRefused):
+        return error.http_status < 500 and error.http_status not in AMBIGUOUS_STATUSES
+    return isinstance(error, EhrUnreachable) and error.code == "ehr.not-reached"
 
 
 def read_object(reply: Reply) -> dict[str, Any]:

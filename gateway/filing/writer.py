@@ -15,10 +15,11 @@ from urllib.parse import quote
 
 from gateway.ehr.chart import Chart
 from gateway.ehr.client import FhirClient
+from gateway.ehr.exchange import is_certain_no
 from gateway.ehr.naming import list_objects
 from gateway.ehr.reference import Reference, is_id, points_to
 from gateway.ehr.site import EhrSite
-from gateway.errors import EhrError, EhrRefused, EhrUnreachable, FilingError
+from gateway.errors import EhrError, EhrRefused, FilingError
 from gateway.filing.comparison import OTHER_PATIENT, compare_note, read_words
 from gateway.filing.document import IDENTIFIER_SYSTEM, VisitFacts, build_document
 from gateway.filing.provenance import build_provenance
@@ -26,8 +27,6 @@ from gateway.note.review import ApprovedNote
 from gateway.proof import Maker
 
 MAKER = Maker("filing/writer")
-# 4xx that do not say whether the note was stored: a timeout of a proxy, another create at the same moment.
-AMBIGUOUS_STATUSES = (408, 409, 412)
 SETTLE_SECONDS = (0.0, 0.5)  # pauses before each look for what a lost reply left: an index may lag behind
 
 UNKNOWN = (
@@ -133,19 +132,12 @@ async def _create_note(
     try:
         stored = await client.create(document, if_none_exist=condition if site.note.conditional_create else None)
     except EhrError as error:
-        if not _is_certain_no(error):
+        if not is_certain_no(error):
             return await _settle(client, chart, identifier, error, settle_seconds)
         if isinstance(error, EhrRefused) and "docStatus" in error.elements:
             return UnsignedRefusal(error.detail)
         raise
     return stored.reference
-
-
-def _is_certain_no(error: EhrError) -> bool:
-    """Whether nothing was stored: it was never sent, or the EHR's own answer refuses it."""
-    if isinstance(error, EhrRefused):
-        return error.http_status < 500 and error.http_status not in AMBIGUOUS_STATUSES
-    return isinstance(error, EhrUnreachable) and error.code == "ehr.not-reached"
 
 
 async def _settle(
