@@ -19,12 +19,25 @@ from gateway.consent.storing import end_consent
 from gateway.consent.wording import read_wordings
 from gateway.consent.writing import WrittenAnswer, write_answers
 from gateway.ehr.chart import Chart, reread_consents
+from gateway.ehr.reference import make_relative
 from gateway.ehr.site import Consents
 from gateway.errors import ConsentNotTaken, EhrUnreachable
 from gateway.sandbox.faults import ArmedFault, Fault
 from gateway.sandbox.fhir.interaction import Kind
 from gateway.sandbox.fhir.memory import MemoryBackend
-from tests.unit.consent.building import AI, RECORDING, ROLE_CODE, TELEHEALTH, build, change_rules, concept, provision
+from tests.unit.consent.building import (
+    AI,
+    RECORDING,
+    ROLE_CODE,
+    SITE,
+    TELEHEALTH,
+    TREAT,
+    add_answer,
+    build,
+    change_rules,
+    concept,
+    provision,
+)
 from tests.unit.filing.conftest import Record, open_record
 from tests.unit.filing.invented import EHR, make_chart, make_encounter, make_site
 
@@ -200,7 +213,8 @@ async def test_without_an_encounter_no_organization_is_named(desk):
     chart = await reread_consents(desk.record.client, make_chart(make_encounter(organization="")), START)
     await desk.say("yes", chart=chart)
     none = await reread_consents(desk.record.client, make_chart(None), START)
-    await desk.say("no", AI, chart=none)
+    assert (await desk.say("no", AI, chart=none)).provenance is True
+    assert len(await desk.provenances()) == 2
     assert all("organization" not in one for one in await desk.consents())
     assert all("onBehalfOf" not in agent for one in await desk.provenances() for agent in one["agent"])
 
@@ -246,6 +260,7 @@ async def test_the_provenance_says_who_answered_how_and_who_witnessed(desk, how,
         PATIENT,
         "Practitioner/invented-clinician",
     ]
+    assert provenance["agent"][1]["onBehalfOf"] == {"reference": "Organization/invented-practice"}
     assert provenance["entity"][0]["what"]["identifier"]["value"] == ENGLISH.sha256
 
 
@@ -302,6 +317,23 @@ async def test_a_no_of_somebody_else_is_left_and_the_yes_not_written(desk):
     assert await desk.statuses() == {"theirs": "active"}
 
 
+async def test_only_what_stands_against_a_yes_is_named(desk):
+    await desk.plant("over", provision=provision(about="recording", period={"end": "2026-11-10"}))
+    await desk.plant("theirs", provision=provision("deny", "recording"), performer=[{"reference": OTHER}])
+    error = await desk.fail()
+    assert error.public.startswith("In the record Consent/theirs/_history/1 would still stand against a yes")
+
+
+async def test_a_consent_that_can_not_be_read_is_named(desk):
+    await desk.plant("theirs")
+    chart = await desk.read()
+    [consent] = chart.consents
+    del consent["patient"]
+    error = await desk.fail(chart=chart)
+    assert (error.code, error.detail) == ("consent.stays-no", "recording unreadable")
+    assert "Consent/theirs/_history/1 would still stand" in error.public
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -334,6 +366,35 @@ async def test_what_is_unread_in_the_record_keeps_a_yes_from_being_written(desk)
     assert await desk.consents() == []
     desk.arm(Fault.STATUS_503, Kind.SEARCH)
     assert (await desk.say("no")).says == "no"  # a no is always taken
+
+
+async def test_a_no_by_its_category_alone_is_ended(desk):
+    desk.rules = change_rules(
+        RULES, answers=add_answer(RULES, {"activity": "recording", "code": "no", "states": "deny"})
+    )
+    await desk.plant("theirs", category=[concept("no", SITE)], provision=None)
+    assert (await desk.say("yes")).ended == ("Consent/theirs/_history/1",)
+    assert isinstance(await desk.decide(), Permit)
+
+
+async def test_a_no_behind_a_yes_with_an_exception_is_ended(desk):
+    exception = provision("deny", None, period={"end": "2026-11-10"})
+    await desk.plant("excepting", provision=provision(about="recording", provision=[exception]))
+    await desk.plant("theirs", provision=provision("deny", "recording"))
+    assert (await desk.say("yes")).ended == ("Consent/theirs/_history/1",)
+    assert (await desk.statuses())["excepting"] == "active"
+
+
+async def test_a_no_for_the_purpose_of_the_visit_is_ended(desk):
+    purpose = [{"system": TREAT[0], "code": TREAT[1]}]
+    await desk.plant("theirs", provision=provision("deny", "recording", purpose=purpose))
+    assert (await desk.say("yes")).ended == ("Consent/theirs/_history/1",)
+
+
+async def test_a_no_that_is_over_is_left_as_it_is(desk):
+    await desk.plant("theirs", provision=provision("deny", "recording", period={"end": "2026-11-10"}))
+    assert (await desk.say("yes")).ended == ()
+    assert (await desk.statuses())["theirs"] == "active"
 
 
 # An EHR that does not let the older one be changed --------------------------------------------------------------------
@@ -375,6 +436,14 @@ async def test_a_no_counts_though_the_older_yes_stays(desk, fault):
     assert (await desk.say("no", chart=chart)).ended == ()
 
 
+async def test_a_yes_that_can_not_be_ended_keeps_no_other_from_it(desk):
+    await desk.plant("first")
+    await desk.plant("second")
+    desk.arm(Fault.DROP_REQUEST, Kind.UPDATE)
+    assert len((await desk.say("no")).ended) == 1
+    assert sorted((await desk.statuses()).values()) == ["active", "active", "inactive"]
+
+
 async def test_an_ehr_without_versions_is_not_overwritten(desk):
     await desk.plant("theirs", provision=provision("deny", "recording"))
     chart = await desk.read()
@@ -391,7 +460,18 @@ async def test_a_consent_that_was_changed_since_is_not_overwritten(desk):
     chart = await desk.read()
     await desk.plant("theirs", provision=provision("deny", "recording"), dateTime="2026-11-05")
     assert (await desk.fail(chart=chart)).code == "consent.changed"
+    assert desk.record.count("PUT", "Consent/theirs") == 0
     assert await desk.statuses() == {"theirs": "active"}
+
+
+@pytest.mark.parametrize("version", ["1/2", "", 7])
+async def test_a_version_that_may_not_stand_in_a_path_is_none(desk, version):
+    await desk.plant("theirs", provision=provision("deny", "recording"))
+    chart = await desk.read()
+    [consent] = chart.consents
+    consent["meta"]["versionId"] = version
+    assert await end_consent(desk.record.client, chart, consent) is False
+    assert desk.record.count("GET", "Consent/theirs") == 0
 
 
 @pytest.mark.parametrize("fault", [Fault.STATUS_409, Fault.STATUS_412])
@@ -415,6 +495,25 @@ async def test_a_change_that_did_not_arrive_is_told(desk):
     desk.arm(Fault.DROP_REQUEST, Kind.UPDATE)
     assert (await desk.fail()).code == "consent.unsettled"
     assert isinstance(await desk.decide(), Refusal)
+
+
+async def test_a_change_that_was_accepted_and_not_made_is_told(desk):
+    await desk.plant("theirs", provision=provision("deny", "recording"))
+    desk.change_reply("Consent/theirs", status="active")
+    assert (await desk.fail()).code == "consent.unsettled"
+
+
+async def test_an_ehr_may_write_the_patient_as_an_absolute_address(desk, monkeypatch):
+    update = desk.record.client.update
+
+    async def take_absolute(resource: dict[str, Any], **more: Any) -> Any:  # the sandbox itself refuses it
+        return await update(make_relative(resource, EHR), **more)
+
+    monkeypatch.setattr(desk.record.client, "update", take_absolute)
+    await desk.plant("theirs", provision=provision("deny", "recording"))
+    desk.change_reply("Consent/", patient={"reference": f"{EHR}/{PATIENT}"})
+    assert (await desk.say("yes")).ended == ("Consent/theirs/_history/1",)
+    assert isinstance(await desk.decide(), Permit)
 
 
 async def test_another_patient_s_consent_is_never_changed(desk):
@@ -462,6 +561,7 @@ async def test_a_yes_given_before_the_no_was_written_down_is_not_written(desk):
     await desk.say("no")
     error = await desk.fail(given_at=START)
     assert error.code == "consent.stays-no"
+    assert "would still stand" in error.public
     assert error.public.endswith("correct its moment.")
 
 
@@ -489,6 +589,24 @@ async def test_an_index_that_lags_is_looked_at_twice(desk):
     desk.arm(Fault.STALE_SEARCH, Kind.SEARCH)
     desk.arm(Fault.DROP_REPLY)
     await desk.say("yes", chart=chart)
+
+
+async def test_a_look_that_fails_is_followed_by_another(desk):
+    chart = await desk.read()
+    desk.arm(Fault.STATUS_503, Kind.SEARCH)
+    desk.arm(Fault.DROP_REPLY)
+    written = await desk.say("yes", chart=chart)
+    assert [id_of(written)] == [one["id"] for one in await desk.consents()]
+
+
+async def test_a_lost_answer_is_searched_for_by_patient_and_identifier(desk):
+    chart = await desk.read()
+    desk.record.odd.asked.clear()
+    desk.arm(Fault.DROP_REPLY)
+    await desk.say("yes", chart=chart)
+    [search] = [one for one in desk.record.odd.asked if one.method == "GET" and one.path == "Consent"]
+    identifier = f"{OWN_CONSENTS}|urn:uuid:{desk.ids[0]}"
+    assert set(search.query) == {("patient", "invented-patient"), ("identifier", identifier)}
 
 
 async def test_an_ehr_that_is_down_since_is_not_known(desk):
@@ -563,6 +681,20 @@ async def test_a_record_may_say_the_same_in_its_own_way(desk):
     assert isinstance(await desk.decide(), Permit)
 
 
+async def test_a_record_may_add_what_says_nothing(desk):
+    def add(consent: dict[str, Any]) -> dict[str, Any]:
+        own = consent["provision"]["code"][0]["coding"][0] | {"id": "c", "version": "1", "userSelected": False}
+        extension = [{"url": "https://ehr.test/seen", "valueBoolean": True}]
+        root = consent["provision"] | {"id": "p", "extension": extension, "code": [{"coding": [own]}]}
+        return consent | {"provision": root}
+
+    desk.record.odd.stores, desk.record.odd.store = "Consent", add
+    await desk.say("yes")
+    [consent] = await desk.consents()
+    assert {"id", "extension"} < consent["provision"].keys()
+    assert isinstance(await desk.decide(), Permit)
+
+
 async def test_an_answer_that_can_not_be_read_back_at_once_is_read_again(desk):
     desk.arm(Fault.STATUS_503, Kind.READ)
     await desk.say("yes")
@@ -576,7 +708,9 @@ async def test_an_answer_that_can_not_be_read_back_does_not_count(desk):
 
 async def test_an_ehr_without_versions_gives_a_reference_without_one(desk):
     desk.change_reply("Consent/", meta={})
-    assert "_history" not in (await desk.say("yes")).reference
+    written = await desk.say("yes")
+    [consent] = await desk.consents()
+    assert written.reference == f"Consent/{consent['id']}"
 
 
 # Several answers ----------------------------------------------------------------------------------------------------
