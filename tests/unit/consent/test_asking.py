@@ -16,6 +16,7 @@ from gateway.consent.asking import (
     list_performers,
 )
 from gateway.consent.decision import Permit, Refusal, accept_attested
+from gateway.consent.question import find_majority
 from gateway.consent.rules import Coding, ConsentRules, Proxies
 from gateway.ehr.chart import PatientSummary
 from gateway.errors import ConsentNotTaken
@@ -75,6 +76,13 @@ def test_for_a_minor_answers_whom_the_site_accepts(rules):
 def test_a_minor_answers_where_the_site_says_so(rules):
     site = accept_proxies(rules, minors_answer_themselves=True)
     assert [one.label for one in list_performers(make_chart(patient=CHILD), site, NOW)] == ["The patient"]
+
+
+def test_the_patient_answers_from_the_instant_of_coming_of_age(rules):
+    chart = make_chart(patient=CHILD)
+    majority = find_majority(CHILD.birth_date, rules)
+    assert list_performers(chart, rules, majority - timedelta(microseconds=1)) == ()
+    assert list_performers(chart, rules, majority) == (Performer("Patient/1", "The patient"),)
 
 
 def test_two_of_the_same_relation_are_told_apart(rules):
@@ -159,6 +167,12 @@ def test_each_answer_is_attested_by_itself(rules):
     assert [(one.activity, one.says) for one in found] == [(RECORDING, "yes"), (AI, "no")]
     assert {(one.how, one.given_at) for one in found} == {("signed", NOW - timedelta(minutes=5))}
     assert attest(rules).given_at == NOW
+
+
+def test_a_minor_s_own_no_is_attested_as_hers(rules):
+    no = make_asked(answers={RECORDING: "no"})
+    [attested] = attest_answers(no, make_chart(patient=CHILD), rules, LANGUAGES, NOW)
+    assert (attested.says, attested.performer) == ("no", Performer("Patient/1", "The patient"))
 
 
 @pytest.mark.parametrize(
