@@ -118,7 +118,8 @@ def test_a_no_names_the_role_and_nobody(decide, rules):
     own = decide(*make(Activity.RECORDING, "permit"), activity=Activity.RECORDING)
     partner = Present("p1", "Partner", "recorded", "Iris Quill", answers={Activity.RECORDING: Said.NO})
     answer = decide_together(own, (partner,), rules, NOW)
-    assert answer.code == "refused-by-other"
+    assert (answer.code, answer.activity) == ("refused-by-other", Activity.RECORDING)
+    assert (answer.decided_at, answer.rules_id) == (NOW, "default")
     assert answer.words == "Partner said no to recording. One no counts for everyone in the room."
     assert answer.grounds == own.grounds
 
@@ -126,8 +127,10 @@ def test_a_no_names_the_role_and_nobody(decide, rules):
 def test_whoever_was_not_asked_is_named_by_role(decide, rules):
     own = decide(*make(Activity.RECORDING, "permit"), activity=Activity.RECORDING)
     people = list_present([Attendee("RelatedPerson/1", "Partner", "Iris"), Attendee("", "Member of the group")])
+    assert [(one.kind, one.name) for one in people] == [("recorded", "Iris"), ("recorded", "")]
     answer = decide_together(own, people, rules, NOW)
-    assert answer.code == "others-unanswered"
+    assert (answer.code, answer.activity) == ("others-unanswered", Activity.RECORDING)
+    assert (answer.grounds, answer.decided_at, answer.rules_id) == (own.grounds, NOW, "default")
     assert answer.words == (
         "Not asked yet about recording: partner, member of the group. Here everyone in the room is asked."
     )
@@ -136,6 +139,7 @@ def test_whoever_was_not_asked_is_named_by_role(decide, rules):
 def test_people_are_added_and_answer():
     people = add_present(list_present([Attendee("", "Partner")]), "friend", {Activity.RECORDING: Said.YES})
     assert [(one.id, one.role, one.added) for one in people] == [("p1", "Partner", False), ("p2", "Friend", True)]
+    assert [(one.kind, one.name) for one in people] == [("recorded", ""), ("friend", "")]
     people = answer_for(people, "p1", {Activity.RECORDING: Said.NO})
     people = answer_for(people, "p1", {Activity.AI_DRAFTING: Said.YES})
     assert [one.said(Activity.RECORDING) for one in people] == [Said.NO, Said.YES]
