@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from gateway.consent.commands import create_consent_app
 from gateway.consent.record import ConsentRecord
 from gateway.errors import ConfigurationError
-from gateway.settings import ROOT
-from tests.unit.consent.building import build, other, provision
+from gateway.settings import ROOT, Settings
+from tests.unit.consent.building import ROLE_CODE, build, concept, other, provision
 
 ROLES = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 WHEN = ["--at", "2026-11-23T15:00:00Z"]
@@ -146,6 +146,7 @@ class Ehr:
         self.record = {"birth_date": "1988-04-17", "consents": (), "related": (), "problems": (), **record}
 
     def __call__(self, settings, site, patient_id):
+        assert isinstance(settings, Settings)
         self.asked.append((site.id, patient_id))
         return ConsentRecord(patient_id, **self.record)
 
@@ -183,6 +184,20 @@ def test_a_patient_of_an_ehr_is_decided_by_its_own_rules_actors_and_birth_date(c
     for young in (Ehr(consents=ehr.record["consents"], birth_date=born) for born in ("2015-01-01", "")):
         assert "ai-drafting no" in young.explain("--ehr", "north", "--patient", "1", *WHEN)
     assert "ai-drafting yes" in young.explain("--ehr", "north", "--patient", "1", "--born", "1988", *WHEN)
+
+
+def test_a_patient_without_consents_is_named_all_the_same(config):
+    assert "0 Consents, Patient/1 at north" in Ehr().explain("--ehr", "north", "--patient", "1", *WHEN)
+
+
+def test_a_proxy_of_the_record_counts_as_the_site_says(config):
+    with (config / "consent" / "county.toml").open("a", encoding="utf-8") as rules:
+        rules.write(f'\n[[proxies.of_minors]]\nsystem = "{ROLE_CODE}"\ncode = "MTH"\n')
+    consent = build(performer=[{"reference": "RelatedPerson/3"}])
+    words = ("--ehr", "north", "--patient", "1", *WHEN)
+    for code, answer in (("MTH", "ai-drafting yes"), ("AUNT", "ai-drafting no")):
+        person = {"resourceType": "RelatedPerson", "id": "3", "relationship": [concept(code, ROLE_CODE)]}
+        assert answer in Ehr(birth_date="2015-01-01", consents=(consent,), related=(person,)).explain(*words)
 
 
 def test_a_part_of_the_consents_that_could_not_be_read_is_a_no(config):

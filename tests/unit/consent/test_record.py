@@ -21,6 +21,7 @@ def bundle(*resources: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 class Ehr:
     def __init__(self) -> None:
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.answers: dict[str, dict[str, Any] | int] = {
             "Patient/1": {"resourceType": "Patient", "id": "1", "birthDate": "1988-04-17", "name": [{"text": "Ada"}]},
             "Consent": bundle(build(id="7", patient=ADA)),
@@ -29,6 +30,7 @@ class Ehr:
 
     async def read(self):
         async def answer(request: httpx.Request) -> httpx.Response:
+            self.asked.append((request.method, request.url.path.removeprefix("/fhir/"), dict(request.url.params)))
             given = self.answers[request.url.path.removeprefix("/fhir/")]
             return httpx.Response(given) if isinstance(given, int) else httpx.Response(200, json=given)
 
@@ -49,6 +51,15 @@ async def test_takes_what_a_decision_rests_on_and_no_name(ehr):
     message = record.to_message()
     assert "Ada" not in str(message)
     assert read_message(message) == record
+
+
+async def test_asks_for_this_patient_alone(ehr):
+    await ehr.read()
+    assert sorted(ehr.asked) == [
+        ("GET", "Consent", {"patient": "1"}),
+        ("GET", "Patient/1", {}),
+        ("GET", "RelatedPerson", {"patient": "1"}),
+    ]
 
 
 async def test_another_patients_consent_and_a_lost_page_are_problems(ehr):
