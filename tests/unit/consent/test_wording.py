@@ -1,5 +1,6 @@
 """The page that is read with the patient: complete in each language, and plain enough for a twelve-year-old."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import textstat
 
 from gateway.consent.activity import Activity
-from gateway.consent.wording import PARTS, Wording, read_wording, read_wordings
+from gateway.consent.wording import PARTS, Part, Wording, read_wording, read_wordings
 from gateway.errors import ConfigurationError
 
 FOLDER = Path(__file__).parents[3] / "config/consent"
@@ -29,6 +30,18 @@ def test_every_question_has_all_its_parts(language: str) -> None:
     assert {len(parts) for parts in wording.questions.values()} == {len(PARTS)}
     assert all(parts[0].text.endswith("?") for parts in wording.questions.values())
     assert len(wording.sha256) == 64
+
+
+def test_a_page_is_read_without_its_marks_and_line_ends(tmp_path: Path) -> None:
+    parts = [f"### Heading {number} \nFirst line\nof part {number}.\n" for number in range(len(PARTS))]
+    questions = "".join(f"## {activity}\n{''.join(parts)}\n" for activity in Activity)
+    file = tmp_path / "wording.en.md"
+    file.write_text(f"# The title\n\nA lead\nof two\nlines.\n\n{questions}", encoding="utf-8")
+    wording = read_wordings(tmp_path)["en"]
+    assert (wording.language, wording.title, wording.lead) == ("en", "The title", "A lead of two lines.")
+    assert wording.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    expected = tuple(Part(f"Heading {number}", f"First line of part {number}.") for number in range(len(PARTS)))
+    assert wording.questions == dict.fromkeys(Activity, expected)
 
 
 def test_english_reads_at_the_level_of_a_sixth_grade_or_below() -> None:
