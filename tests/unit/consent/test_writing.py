@@ -391,6 +391,13 @@ async def test_a_no_for_the_purpose_of_the_visit_is_ended(desk):
     assert (await desk.say("yes")).ended == ("Consent/theirs/_history/1",)
 
 
+async def test_a_no_for_another_purpose_is_left_as_it_is(desk):
+    purpose = [{"system": TREAT[0], "code": "HRESCH"}]
+    await desk.plant("theirs", provision=provision("deny", "recording", purpose=purpose))
+    assert (await desk.say("yes")).ended == ()
+    assert (await desk.statuses())["theirs"] == "active"
+
+
 async def test_a_no_that_is_over_is_left_as_it_is(desk):
     await desk.plant("theirs", provision=provision("deny", "recording", period={"end": "2026-11-10"}))
     assert (await desk.say("yes")).ended == ()
