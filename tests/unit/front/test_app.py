@@ -185,7 +185,7 @@ async def test_a_launch_that_does_not_hold_is_a_sentence_and_leaves_no_process(b
     assert "<b>" not in back.text
     assert "frame-ancestors https://ehr.example.org" in back.headers["content-security-policy"]
     assert visits.count_running() == 0
-    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots"}
 
 
 async def test_an_authorization_by_post_is_an_escaped_form(browser, desk):
@@ -369,7 +369,7 @@ async def test_a_database_that_can_not_be_written_opens_no_visit(browser, databa
     assert back.status_code == 409
     assert "database can" in back.text
     assert visits.count_running() == 0
-    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots"}
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ async def test_a_visit_that_ends_answers_first_then_leaves_a_receipt_and_nothing
     await asyncio.sleep(0.05)
     assert held.receipt.to_view()["outcome"] == "cancelled"
     assert "transcript" in held.receipt.destroyed
-    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots"}
     assert not psutil.pid_exists(held.process.pid)
     assert access.forgotten
     assert database.list_open_visits() == []
@@ -284,7 +284,7 @@ async def test_a_visit_that_was_never_opened_leaves_nothing(visits, site, run_di
     held = await visits.start(site)
     await visits.abandon(held)
     await until(lambda: visits.find(held.id) is None)
-    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots"}
 
 
 async def test_what_an_earlier_front_left_is_cleaned_up(visits, database, run_dir, events):
@@ -320,7 +320,7 @@ async def test_twenty_visits_leave_no_process_and_no_socket(visits, site, contex
     for _ in range(4):
         await asyncio.gather(*(one() for _ in range(5)))
     await until(lambda: not psutil.Process(fork_server.pid).children())
-    assert {path.name for path in run_dir.iterdir()} == {"forks.sock"}
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots"}
     assert visits.count_running() == 0
 
 
