@@ -27,12 +27,18 @@ lock: $(STAMP) ## renew the lock files from pyproject.toml
 demo: setup ## try it: the sandbox EHR and the gateway on localhost
 	@$(RUN)/countersign demo
 
+PAGE_TESTS = $(wildcard tests/browser/test_page_*.py) tests/browser/test_session_link.py tests/browser/test_sound_frames.py
+VISIT_TESTS = $(filter-out $(PAGE_TESTS),$(wildcard tests/browser/test_*.py))
+
 test: setup ## unit, flow and browser tests; slower suites have targets of their own
-	@# The browser's driver keeps an event loop running, so its tests have a process of their own, beside the others'.
-	@mkdir -p build; $(RUN)/pytest -q tests/browser >build/test-browser.log 2>&1 & browser=$$!; \
-	  trap 'kill $$browser 2>/dev/null; exit 130' INT TERM; \
+	@# The browser's driver keeps an event loop running, so its tests have processes of their own, beside the others':
+	@# one for the page with a scripted visit, one for whole visits. Both wait more than they work.
+	@mkdir -p build; $(RUN)/pytest -q $(PAGE_TESTS) >build/test-page.log 2>&1 & page=$$!; \
+	  $(RUN)/pytest -q $(VISIT_TESTS) >build/test-visits.log 2>&1 & visits=$$!; \
+	  trap 'kill $$page $$visits 2>/dev/null; exit 130' INT TERM; \
 	  $(RUN)/pytest -q tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi"; others=$$?; \
-	  echo "the browser tests:"; wait $$browser; browser=$$?; cat build/test-browser.log; [ $$others$$browser = 00 ]
+	  echo "the browser tests:"; wait $$page; page=$$?; wait $$visits; visits=$$?; \
+	  cat build/test-page.log build/test-visits.log; [ $$others$$page$$visits = 000 ]
 	@echo "not in this run: the suites against HAPI (make hapi), with real weights (make weights), under faults (make faults)"
 
 # Processes that are forked or started have tests of their own and are not measured; nor are the browser tests.

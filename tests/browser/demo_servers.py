@@ -28,7 +28,7 @@ from tests.models.make_speech_model import make_speech_model
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS, STOP_SECONDS = 90.0, 40.0
-WATCH_SECONDS = 2  # between two looks at a note's signature; a site's own is longer
+WATCH_SECONDS = 2  # between two looks at a note's signature, or at consent while recording; a site's own are longer
 HEARD = "The patient slept well. She has no pain."  # what the scripted speech model hears in every dictation
 
 
@@ -162,10 +162,12 @@ def _inherit() -> dict[str, str]:
 
 
 def _make_config(folder: Path, ehr: str) -> Path:
-    """The repository's own configuration, with the sandbox at this address and a signature looked for more often."""
+    """The repository's own configuration, with the sandbox at this address and quicker looks at what may change."""
     shutil.copytree(ROOT / "config", folder)
     site = folder / "ehrs" / "sandbox.toml"
     site.write_text(site.read_text(encoding="utf-8").replace("http://127.0.0.1:9000", ehr), encoding="utf-8")
+    with (folder / "consent" / "default.toml").open("a", encoding="utf-8") as rules:
+        rules.write(f"\n[watch]\nevery_seconds = {WATCH_SECONDS}\n")
     retention = folder / "retention.toml"
     text = retention.read_text(encoding="utf-8")
     assert "watch_seconds = 20\n" in text
