@@ -1,11 +1,13 @@
 """Drafts encounters of ACI-BENCH with the installed text model and says how good they are, as a table.
 
     python -m tests.evals.drafts [--split train|valid] [--encounters 5] [--data FOLDER] [--format soap] [--only plan]
+                                 [--without RULE …] [--no-ours] [--no-plain]
 
-Beside our drafts stands one plain prompt over the whole transcript, whose sentences go through the same check. Each
-draft is written to ``build/eval-drafts`` with its verdicts, to be read whole; the figures to
-``build/eval-drafts.json``. Develop on train; valid is measured last. Seconds are the
-processor's, summed over threads: they hardly change with what else the machine does.
+Beside our drafts stands one plain prompt over the whole transcript, whose sentences go through the same check, and
+with ``--without`` a column for each rule of the recipe, with that rule off. Each draft is written to
+``build/eval-drafts`` with its verdicts, to be read whole; the figures to ``build/eval-drafts.json``. Develop on train;
+valid is measured last. Seconds are the processor's, summed over threads: they hardly change with what else the
+machine does.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -34,8 +36,10 @@ from gateway.note.statement import Origin, Statement
 from gateway.settings import ROOT, read_settings
 from tests.evals.drafts.encounters import Encounter, read_encounters
 from tests.evals.drafts.measures import count_repeats, find_medications, find_numbers, score_rouge
+from tests.evals.drafts.rules import RULES, draft_without
 from tests.evals.plain import PlainNote, PlainWriter
 
+PLAIN = "one plain prompt"
 PLAIN_TOKENS = 700
 DATA = Path(os.environ.get("COUNTERSIGN_EVAL_DATA", ROOT.parent / "shared" / "data"))
 
@@ -110,27 +114,31 @@ def main() -> int:
     plain = PlainWriter(weights, options.threads or len(os.sched_getaffinity(0)), 6144)
     folder = ROOT / "build" / options.name
     folder.mkdir(parents=True, exist_ok=True)
-    columns = {"countersign": Figures(), "one plain prompt": Figures()}
+    columns: dict[str, Figures] = {}
     for encounter in encounters[options.skip :][: options.encounters]:
-        started = time.process_time()
-        statements = list(drafter.write(encounter.material, note_format, threading.Event(), options.only))
-        ours = check(encounter, note_format, rules, statements)
-        columns["countersign"].add(encounter, [each.text for each in statements], ours, time.process_time() - started)
-        page = [*show_quotes(encounter, note_format, rules), *show_draft(statements, ours)]
+        page = show_quotes(encounter, note_format, rules)
+        for rule in ([] if options.no_ours else [""]) + options.without:
+            name = f"without {rule}" if rule else "countersign"
+            with draft_without(rule, note_format) as wanted:
+                started = time.process_time()
+                written = list(drafter.write(encounter.material, wanted, threading.Event(), options.only))
+                checked = check(encounter, note_format, rules, written)
+                seconds = time.process_time() - started
+            columns.setdefault(name, Figures()).add(encounter, [each.text for each in written], checked, seconds)
+            page += [f"## {name}", *show_draft(written, checked), ""]
         if not options.no_plain:
             note = plain.write(encounter.transcript, PLAIN_TOKENS, clock=time.process_time)
-            sentences = split_note(note, note_format)
-            theirs = check(encounter, note_format, rules, sentences)
-            columns["one plain prompt"].add(
-                encounter, [each.text for each in sentences], theirs, note.read_seconds + note.write_seconds
-            )
-            page += ["", "## One plain prompt", *show_draft(sentences, theirs)]
-        page += ["", "## The clinician's note", encounter.note, "", "## Transcript", encounter.transcript]
+            written = split_note(note, note_format)
+            checked = check(encounter, note_format, rules, written)
+            seconds = note.read_seconds + note.write_seconds
+            columns.setdefault(PLAIN, Figures()).add(encounter, [each.text for each in written], checked, seconds)
+            page += [f"## {PLAIN}", *show_draft(written, checked), ""]
+        page += ["## The clinician's note", encounter.note, "", "## Transcript", encounter.transcript]
         (folder / f"{encounter.id}.md").write_text("\n".join(page) + "\n", encoding="utf-8")
         print(f"{encounter.id}: {encounter.material.word_count} words", file=sys.stderr, flush=True)
-        figures = {name: asdict(each) for name, each in columns.items() if each.encounters}
+        figures = {name: asdict(each) for name, each in columns.items()}
         folder.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    for line in write_table({name: each for name, each in columns.items() if each.encounters}):
+    for line in write_table(columns):
         print(line)
     plain.close()
     drafter.close()
@@ -148,6 +156,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", default=[], help="ids of sections; none: all")
     parser.add_argument("--plan-room", type=int, default=4096, help="tokens; few: only lines that speak of the plan")
     parser.add_argument("--name", default="eval-drafts", help="of the folder and the file in build/")
+    parser.add_argument("--without", nargs="*", default=[], choices=RULES, metavar="RULE", help="; ".join(RULES))
+    parser.add_argument("--no-ours", action="store_true", help="only the drafts of --without, and the plain prompt")
     parser.add_argument("--no-plain", action="store_true", help="our drafts alone")
     return parser.parse_args()
 
@@ -196,7 +206,7 @@ def show_draft(statements: list[Statement], checked: list[CheckedStatement | Non
 
 def write_table(columns: dict[str, Figures]) -> Iterable[str]:
     """Markdown."""
-    rows = {
+    rows: dict[str, Callable[[Figures], str]] = {
         "statements written a note": lambda each: f"{each.written / each.encounters:.1f}",
         "shown / withheld / doubles": lambda each: " / ".join(
             f"{count / each.encounters:.1f}" for count in (each.shown, each.withheld, each.doubles)
