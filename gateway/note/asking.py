@@ -54,6 +54,11 @@ class Reader:
         """The model was used for something else."""
         self._held = []
 
+    def wipe(self) -> None:
+        """Have the model overwrite what it holds."""
+        self.forget()
+        self.model.forget()
+
     def _read_once(self, lines: Sequence[Line], bound: Bound) -> None:
         self.forget()
         self.model.read(self._prompt.system, join_lines(lines, self._prompt), bound)

@@ -17,7 +17,7 @@ from gateway.capture.material import Material
 from gateway.errors import DraftError
 from gateway.note.formats import NoteFormat
 from gateway.note.live import LiveDraft
-from gateway.note.prompt import MaterialKind, PromptSet, sort_segments
+from gateway.note.prompt import PromptSet
 from gateway.note.statement import DrafterInfo, Statement
 from gateway.note.textmodel import TextModel
 
@@ -57,34 +57,26 @@ class ModelDrafter:
         Raises:
             DraftError: too little material, another language, or the model failed or ran past its deadline.
         """
-        self._require_language(material.language)
-        segments = sort_segments(material.segments)
-        live = self._begin(note_format, cancel, only)
-        live.add(segments[MaterialKind.CONVERSATION])
-        live.add_notes(segments[MaterialKind.NOTES])
+        live = self.follow(note_format, cancel, material.language, only)
+        live.take(material)
         yield from live.finish()
 
     def follow(
         self, note_format: NoteFormat, cancel: threading.Event, language: str = "en", only: Collection[str] = ()
     ) -> LiveDraft:
-        """Begin the draft of a session that goes on; one at a time, and not beside ``write``.
+        """See ``Drafter``."""
+        if language.split("-")[0].lower() != self._prompts.language:
+            raise DraftError(
+                "draft.language", "There is no AI drafting for this language yet; write the note yourself."
+            )
+        return LiveDraft(self._model, self._plan_model, self._prompts, note_format, cancel, self._limit_seconds, only)
 
-        Raises:
-            DraftError: another language.
-        """
-        self._require_language(language)
-        return self._begin(note_format, cancel, only)
+    def forget(self) -> None:
+        """See ``Drafter``."""
+        self._model.forget()
+        self._plan_model.forget()
 
     def close(self) -> None:
         """See ``Drafter``."""
         self._model.close()
         self._plan_model.close()
-
-    def _begin(self, note_format: NoteFormat, cancel: threading.Event, only: Collection[str]) -> LiveDraft:
-        return LiveDraft(self._model, self._plan_model, self._prompts, note_format, cancel, self._limit_seconds, only)
-
-    def _require_language(self, language: str) -> None:
-        if language.split("-")[0].lower() != self._prompts.language:
-            raise DraftError(
-                "draft.language", "There is no AI drafting for this language yet; write the note yourself."
-            )

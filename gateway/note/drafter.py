@@ -6,6 +6,7 @@ from typing import Protocol
 
 from gateway.capture.material import Material
 from gateway.note.formats import NoteFormat
+from gateway.note.live import LiveDraft
 from gateway.note.statement import DrafterInfo, Statement
 
 
@@ -28,6 +29,19 @@ class Drafter(Protocol):
         """
         ...
 
+    def follow(self, note_format: NoteFormat, cancel: threading.Event, language: str = "en") -> LiveDraft | None:
+        """Begin the draft of a session that goes on; one at a time, and not beside ``write``. None: it only writes what
+        is there.
+
+        Raises:
+            DraftError: there are no prompts for this language.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Wipe what the model holds of the material; it can write again."""
+        ...
+
     def close(self) -> None:
-        """Wipe what the model still holds of the material."""
+        """Wipe what the model still holds of the material; it is of no use afterwards."""
         ...

@@ -1,10 +1,10 @@
 """Drafts a conversation while it goes on, so that little is left to wait for when it ends.
 
-Segments come in; ``step`` does one piece of work (some lines read, or one sentence written: a second or two of a 1.5B
-model on 2 cores) and gives the statement that came of it, if any. The caller decides when to take the next step, so
-that transcription goes first on the same cores. A window is drafted as soon as it is closed; the plan is asked of the
-whole at the end, in a second model that has read it by then. What a corrected or struck segment touches is written
-again.
+The material comes in as it grows (``take``); ``step`` does one piece of work (some lines read, or one sentence
+written: a second or two of a 1.5B model on 2 cores) and gives the statement that came of it, if any. The caller decides
+when to take the next step, so that transcription goes first on the same cores. A window is drafted as soon as it is
+closed; the plan is asked of the whole at the end, in a second model that has read it by then. What a corrected or
+struck segment touches is written again.
 
 The memory is that of two contexts, however long the session: see ``note/lines`` for what the plan is asked of.
 Statements are neither checked nor shown here. All of it runs in one thread.
@@ -16,14 +16,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from gateway.capture.material import Segment, Source
+from gateway.capture.material import Material, Segment, Source, Speaker
 from gateway.errors import DraftError
 from gateway.note.asking import Reader, write_sentences
 from gateway.note.formats import NoteFormat, Section, SectionKind
 from gateway.note.lines import Line, choose_planned, close_window, list_segments, make_lines
 from gateway.note.notes import write_notes
 from gateway.note.place import has_cue
-from gateway.note.prompt import MaterialKind, PromptSet
+from gateway.note.prompt import MaterialKind, PromptSet, sort_segments
 from gateway.note.statement import Origin, Statement
 from gateway.note.textmodel import Bound, Cancelled, TextModel
 
@@ -74,6 +74,7 @@ class LiveDraft:
         self._deadline_seconds: float | None = None  # on the monotonic clock, once the session has ended
         self._windows = [_Part()]
         self._plan, self._notes = _Part(), _Part()
+        self._talk: list[Segment] = []
         self._noted: list[Segment] = []
         self._given: list[Statement] = []
         self._count = 0  # statements ever given: numbers are not used twice
@@ -95,12 +96,41 @@ class LiveDraft:
             return False
         return self._doing is not None or self._find_work() is not None
 
+    def take(self, material: Material) -> tuple[int, ...]:
+        """Follow the material: what is new is added, what it no longer holds is forgotten, what was corrected is read
+        again.
+
+        Returns:
+            The numbers of the statements that no longer stand; what they told of is written again.
+        """
+        segments = sort_segments(material.segments)
+        self._deadline_seconds = None
+        return (*self._take_notes(segments[MaterialKind.NOTES]), *self._take_talk(segments[MaterialKind.CONVERSATION]))
+
+    def close(self) -> None:
+        """The session seems to be over: what is left of it is drafted; should it go on, another window begins."""
+        self._windows[-1].closed = self._plan.closed = True
+
+    def wipe(self) -> tuple[int, ...]:
+        """Overwrite what the models hold of the session; it is read again when it is needed.
+
+        Returns:
+            The numbers of the statements that no longer stand: those of the part that was being written.
+        """
+        self._reader.wipe()
+        if self._plan_reader is not self._reader:
+            self._plan_reader.wipe()
+        return self._undo([self._doing[0]]) if self._doing is not None else ()
+
     def add(self, segments: Iterable[Segment]) -> None:
         """Take in what was said since; observations are the clinician's notes and are worded at the end."""
         given = list(segments)
         self._plan_lines = None
         self.add_notes(segment for segment in given if segment.source is Source.OBSERVATION)
         window = self._windows[-1]
+        if window.closed:
+            window = _Part()
+            self._windows.append(window)
         window.lines += make_lines((each for each in given if each.source is not Source.OBSERVATION), self._prompt)
         while (end := close_window(window.lines)) is not None:
             rest = _Part(window.lines[end:])
@@ -286,16 +316,52 @@ class LiveDraft:
         for window in self._windows:
             window.lines = list(self._exchange(window.lines, changed, placed))
         self._noted = [new for old in self._noted for new in changed.get(old.number, [old])]
+        if self._deadline_seconds is not None:
+            self._deadline_seconds = time.monotonic() + self._limit_seconds
+        return self._undo(touched)
+
+    def _take_notes(self, segments: list[Segment]) -> tuple[int, ...]:
+        if segments == self._noted:
+            return ()
+        self._noted = segments
+        self._notes.closed = False
+        return self._undo([self._notes])
+
+    def _take_talk(self, segments: list[Segment]) -> tuple[int, ...]:
+        """A strike takes the last away; a correction changes one by its number, or gives words to what had none."""
+        known = {segment.number: segment for segment in self._talk}
+        last = max(known, default=0)
+        found: dict[int, list[Segment]] = {number: [] for number in known}
+        new: list[Segment] = []
+        before: int | None = None
+        for each in segments:
+            old = known.get(each.number)
+            if new or each.number > last or (old or before) is None or (old and not _is_same_place(each, old)):
+                new.append(each)  # behind all that was known, or numbered anew from here on
+            elif old is not None:
+                found[each.number], before = [each], each.number
+            elif before is not None:
+                found[before].append(each)
+        changed = {number: now for number, now in found.items() if _list_said(now) != _list_said([known[number]])}
+        dropped = self._replace(changed) if changed else ()
+        if new and self._plan.closed:
+            self._plan.closed = False
+            dropped += self._undo([self._plan])
+        if new:
+            self.add(new)
+        self._talk = segments
+        return dropped
+
+    def _undo(self, parts: Iterable[_Part]) -> tuple[int, ...]:
+        """Have these written again; the numbers of the statements that go with them."""
         dropped: list[int] = []
-        for part in touched:
+        for part in parts:
             part.done = False
             dropped += part.statements
             part.statements = []
             if self._doing is not None and self._doing[0] is part:
                 self._doing = None
         self._given = [each for each in self._given if each.number not in dropped]
-        if self._deadline_seconds is not None:
-            self._deadline_seconds = time.monotonic() + self._limit_seconds
         return tuple(dropped)
 
     def _exchange(self, lines: Iterable[Line], changed: dict[int, list[Segment]], placed: set[int]) -> Iterator[Line]:
@@ -306,6 +372,14 @@ class LiveDraft:
             elif line.segment not in placed:
                 placed.add(line.segment)
                 yield from make_lines(changed[line.segment], self._prompt)
+
+
+def _is_same_place(segment: Segment, old: Segment) -> bool:
+    return (old.source, old.channel, old.start_seconds) == (segment.source, segment.channel, segment.start_seconds)
+
+
+def _list_said(segments: Iterable[Segment]) -> list[tuple[str, Speaker]]:
+    return [(segment.text, segment.speaker) for segment in segments]
 
 
 def _holds(lines: Iterable[Line], changed: Collection[int]) -> bool:

@@ -117,15 +117,19 @@ class LlamaTextModel:
                 return ""
             return text.removeprefix(BULLET).strip()
 
-    def close(self) -> None:
-        """See ``TextModel``. Idempotent; the model is of no use afterwards."""
-        self._closing.set()
+    def forget(self) -> None:
+        """See ``TextModel``. Idempotent; a new context is made with the next text."""
         with self._busy:
             if self._context is not None:
                 self._context.wipe()
                 self._context = None
             self._held, self._ends, self._pending = [], [0], []
-            self._matchers.clear()
+
+    def close(self) -> None:
+        """See ``TextModel``. Idempotent; the model is of no use afterwards."""
+        self._closing.set()
+        self.forget()
+        self._matchers.clear()
 
     @contextmanager
     def _hold(self) -> "Iterator[_Context]":

@@ -50,5 +50,11 @@ class OutlineDrafter:
                     number += 1
                     yield Statement(number, section.id, text, Origin.MATERIAL, (segment.number,))
 
+    def follow(self, note_format: NoteFormat, cancel: threading.Event, language: str = "en") -> None:
+        """See ``Drafter``. There is nothing to gain from beginning early."""
+
+    def forget(self) -> None:
+        """See ``Drafter``. Nothing is held between two calls."""
+
     def close(self) -> None:
         """See ``Drafter``. Nothing is held between two calls."""

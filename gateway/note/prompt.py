@@ -34,14 +34,15 @@ class MaterialKind(StrEnum):
 def sort_segments(segments: Iterable[Segment]) -> dict[MaterialKind, list[Segment]]:
     """What of the material is a conversation and what the clinician's own notes.
 
-    All of it is notes where the clinician alone speaks; as soon as anybody else may, only what she observed is. Marks
-    (a silence, speech that was not understood) have no words, and nothing is written from them.
+    A recorded session is a conversation, whoever has spoken so far. What was typed or dictated is notes where the
+    clinician alone speaks in it, and what she observed always is. Marks (a silence, speech that was not understood)
+    have no words, and nothing is written from them.
     """
     given = [segment for segment in segments if not segment.is_mark]
-    alone = all(segment.speaker is Speaker.CLINICIAN for segment in given)
+    talked = {Source.SESSION, *(each.source for each in given if each.speaker is not Speaker.CLINICIAN)}
     sorted_segments: dict[MaterialKind, list[Segment]] = {kind: [] for kind in MaterialKind}
     for segment in given:
-        own = alone or segment.source is Source.OBSERVATION
+        own = segment.source is Source.OBSERVATION or segment.source not in talked
         sorted_segments[MaterialKind.NOTES if own else MaterialKind.CONVERSATION].append(segment)
     return sorted_segments
 

@@ -56,10 +56,14 @@ class ScriptedTextModel:
             return None if may_end else "None of this was said."
         return self._rest.pop(0)
 
+    def forget(self) -> None:
+        """See ``TextModel``."""
+        self.texts, self.questions, self._rest, self._grows = [], [], [], False
+
     def close(self) -> None:
         """See ``TextModel``."""
         self._closed = True
-        self.texts, self.questions, self._rest, self._grows = [], [], [], False
+        self.forget()
 
     def _check(self, bound: Bound) -> None:
         if self._closed:
@@ -92,6 +96,12 @@ class ScriptedDrafter:
                 yield Statement(number, section.id, text, Origin.MODEL, hints)
         if self._failure is not None:
             raise self._failure
+
+    def follow(self, note_format: NoteFormat, cancel: threading.Event, language: str = "en") -> None:
+        """See ``Drafter``. It has it all at once."""
+
+    def forget(self) -> None:
+        """See ``Drafter``. It holds nothing."""
 
     def close(self) -> None:
         """See ``Drafter``. It holds nothing."""

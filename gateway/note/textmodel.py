@@ -86,6 +86,10 @@ class TextModel(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Wipe what the model holds of the conversation; it can be given another text to read."""
+        ...
+
     def close(self) -> None:
         """Wipe what the model holds of the conversation; a call in progress ends soon with ``Cancelled``."""
         ...
