@@ -117,6 +117,7 @@ def main() -> int:
     columns: dict[str, Figures] = {}
     for encounter in encounters[options.skip :][: options.encounters]:
         page = show_quotes(encounter, note_format, rules)
+        drafts: dict[str, list[Statement]] = {}
         for rule in ([] if options.no_ours else [""]) + options.without:
             name = f"without {rule}" if rule else "countersign"
             with draft_without(rule, note_format) as wanted:
@@ -126,6 +127,7 @@ def main() -> int:
                 seconds = time.process_time() - started
             columns.setdefault(name, Figures()).add(encounter, [each.text for each in written], checked, seconds)
             page += [f"## {name}", *show_draft(written, checked), ""]
+            drafts[name] = written
         if not options.no_plain:
             note = plain.write(encounter.transcript, PLAIN_TOKENS, clock=time.process_time)
             written = split_note(note, note_format)
@@ -133,8 +135,11 @@ def main() -> int:
             seconds = note.read_seconds + note.write_seconds
             columns.setdefault(PLAIN, Figures()).add(encounter, [each.text for each in written], checked, seconds)
             page += [f"## {PLAIN}", *show_draft(written, checked), ""]
+            drafts[PLAIN] = written
         page += ["## The clinician's note", encounter.note, "", "## Transcript", encounter.transcript]
         (folder / f"{encounter.id}.md").write_text("\n".join(page) + "\n", encoding="utf-8")
+        kept = {name: [asdict(each) for each in written] for name, written in drafts.items()}
+        (folder / f"{encounter.id}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         print(f"{encounter.id}: {encounter.material.word_count} words", file=sys.stderr, flush=True)
         figures = {name: asdict(each) for name, each in columns.items()}
         folder.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -191,7 +196,8 @@ def show_quotes(encounter: Encounter, note_format: NoteFormat, rules: RiskRules)
 
 
 def show_draft(statements: list[Statement], checked: list[CheckedStatement | None]) -> list[str]:
-    """Each statement in the order it was written: ``+`` shown, ``-`` withheld and why, ``=`` a double."""
+    """Each statement in the order it was written: ``+`` shown, ``-`` withheld and why, ``=`` a double; ``<`` between
+    the section that it was routed to and the one it was written for."""
     lines = []
     for statement, verdict in zip(statements, checked, strict=True):
         if verdict is None:
@@ -200,7 +206,8 @@ def show_draft(statements: list[Statement], checked: list[CheckedStatement | Non
             lines.append(f"- ({statement.section}) {statement.text}  <{verdict.reason}>")
         else:
             numbers = ", ".join(map(str, verdict.segments))
-            lines.append(f"+ ({verdict.section}) {statement.text}  [{numbers}]")
+            moved = f" < {statement.section}" if statement.section != verdict.section else ""
+            lines.append(f"+ ({verdict.section}{moved}) {statement.text}  [{numbers}]")
     return lines
 
 
