@@ -41,10 +41,10 @@ from gateway.front.environment import (
 from gateway.front.launching import LaunchDesk
 from gateway.front.notifying import SUBSCRIPTION_SCOPES, ConsentNotices
 from gateway.front.operator import OperatorDesk, OperatorError, ask_gateway, read_for_operator
-from gateway.front.retention import read_retention
 from gateway.front.visits import Rooms, Visits
 from gateway.front.watching import EhrWatch, SignatureDesk
 from gateway.ledger.log import Ledger
+from gateway.retention import read_retention
 from gateway.settings import Settings, read_settings
 from gateway.store.database import open_database
 from gateway.store.sealing import read_key

@@ -34,7 +34,7 @@ from gateway.front.environment import (
     make_bare_environment,
     make_environment,
 )
-from gateway.front.retention import read_retention
+from gateway.retention import read_retention
 from gateway.settings import Settings
 from gateway.visit.confinement import can_limit_calls, landlock_version
 from gateway.visit.process import can_give_up_network

@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 
 from gateway.consent.rules import ConsentRules
 from gateway.ehr.site import EhrSite
-from gateway.front.retention import Retention
 from gateway.models.catalogue import Catalogue, PackageMember
 from gateway.note.formats import _FormatPart
+from gateway.retention import Retention
 from gateway.settings import ROOT, Settings
 from tests.unit.docs.source import HOLE, find_codes
 

@@ -1,4 +1,4 @@
-"""How long the front keeps what it keeps: ``config/retention.toml``. A site may make each of these shorter."""
+"""How long the front and its visits keep what they keep: ``config/retention.toml``. A site may shorten each."""
 
 from pathlib import Path
 
@@ -13,6 +13,12 @@ class Retention(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     launch_minutes: float = Field(10, gt=0, le=60, description="a launch that did not come back from the EHR by then")
+    sound_minutes: float = Field(
+        10,
+        ge=0,
+        le=240,
+        description="the sound of a session's unmarked lines, once the draft is ready; 0: at once",
+    )
     ended_minutes: float = Field(60, gt=0, le=1440, description="the page of an ended visit shows its receipt so long")
     watch_days: float = Field(14, gt=0, le=90, description="a filed note's reference, while nobody signs the note")
     row_days: float = Field(
