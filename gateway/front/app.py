@@ -274,19 +274,26 @@ async def _open_visit(
     starting = asyncio.create_task(visits.start(site))
     try:
         context, access = await desk.complete(state, parameters)
-        held = await starting
+        if visits.find_running(site, context) is None:  # who has one running comes back where no other would fit
+            await starting
         running = visits.find_running(site, context)
         if running is not None:
             await visits.come_back(running, context, access)
-            await visits.abandon(held)
+            await _let_go(visits, starting)
             return running
+        held = starting.result()
         await visits.open(held, context, access)
     except BaseException:
-        started = (await asyncio.gather(starting, return_exceptions=True))[0]
-        if isinstance(started, HeldVisit):
-            await visits.abandon(started)
+        await _let_go(visits, starting)
         raise
     return held
+
+
+async def _let_go(visits: Visits, starting: asyncio.Task[HeldVisit]) -> None:
+    """End a process that is not needed, if there came to be one."""
+    started = (await asyncio.gather(starting, return_exceptions=True))[0]
+    if isinstance(started, HeldVisit):
+        await visits.abandon(started)
 
 
 def _find_page_file(page_dir: Path, name: str) -> Path:

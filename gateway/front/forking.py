@@ -1,8 +1,8 @@
 """Asks the fork server for a visit's process.
 
 In: a visit's id and its EHR's. Out: ``VisitProcess``: the process by its pidfd, the lifeline's writing end, the path
-of the socket it listens on. The socket is bound here and passed on, so that it takes connections before the process
-runs.
+of the socket it listens on; or the fork server's own sentence of why there is none. The socket is bound here and passed
+on, so that it takes connections before the process runs.
 """
 
 import asyncio
@@ -21,6 +21,12 @@ ANSWER_SECONDS = 5.0
 START_SECONDS = 30.0  # for a fork server that is still loading its weights
 RETRY_SECONDS = 0.1
 BACKLOG = 64
+
+
+class NotStarted(VisitError):
+    """No process was forked; the fork server says why, and the clinician who opened the visit reads it."""
+
+    status = 503
 
 
 class VisitProcess:
@@ -60,7 +66,7 @@ async def start_process(run_dir: Path, visit_id: str, site_id: str) -> VisitProc
     """Have a visit's process forked.
 
     Raises:
-        VisitError: the fork server is not there or could not fork.
+        VisitError: the fork server is not there, has no room for another visit, or could not fork.
     """
     listener = _listen(run_dir / f"{visit_id}.browser.sock")
     reading, writing = os.pipe2(os.O_CLOEXEC)
@@ -117,15 +123,18 @@ def _ask(connection: socket.socket, request: bytes, descriptors: tuple[int, int]
         answer = json.loads(line)
     except (OSError, ValueError) as error:
         raise _unstarted(type(error).__name__) from error
-    if "pid" not in answer or len(received) != 1:
-        for number in received:
-            os.close(number)
-        raise _unstarted("the fork server refused")
-    os.set_inheritable(received[0], False)
-    return int(answer["pid"]), received[0]
+    match answer, received:
+        case {"pid": int(pid)}, [pidfd]:
+            os.set_inheritable(pidfd, False)
+            return pid, pidfd
+        case {"error": str(sentence), "code": str(code)}, []:
+            raise NotStarted(code, sentence, "refused by the fork server")
+    for number in received:
+        os.close(number)
+    raise _unstarted("not an answer of the fork server")
 
 
-def _unstarted(detail: str) -> VisitError:
-    return VisitError(
+def _unstarted(detail: str) -> NotStarted:
+    return NotStarted(
         "visit.start", "The visit could not be started. Wait a moment and open Countersign again from the EHR.", detail
     )

@@ -1,10 +1,11 @@
 """The fork server: imports and weights loaded once, then one fork for each visit. One thread, always.
 
 In, on ``forks.sock``: a JSON line ``{"visit": id, "site": id}`` with two descriptors (SCM_RIGHTS): the visit's
-listening socket and the reading end of the front's lifeline. Out: ``{"pid": n}`` with a pidfd, or
-``{"error": sentence}``; later, on the same connection, ``{"ended": exit status}``. It sees no patient data: a launch
-reaches the visit over the visit's own socket. Nor does it see a secret of the site: it is started by exec with
-``front/environment``'s bare variables, reads its settings from these alone, and takes requests from the front alone.
+listening socket and the reading end of the front's lifeline. Out: ``{"pid": n}`` with a pidfd, or ``{"error": sentence,
+"code": code}``; later, on the same connection, ``{"ended": exit status}``. Before each fork it asks whether there is
+memory for one more. It sees no patient data: a launch reaches the visit over the visit's own socket. Nor does it see a
+secret of the site: it is started by exec with ``front/environment``'s bare variables, reads its settings from these
+alone, and takes requests from the front alone.
 SIGTERM ends it and every visit.
 """
 
@@ -18,7 +19,9 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, cast
@@ -33,6 +36,7 @@ from gateway.front.environment import (
     guard_memory,
     set_up_logging,
 )
+from gateway.models.memory import Running, read_own_bytes
 from gateway.models.slots import remove_slot_files, slots_folder
 from gateway.settings import Settings
 from gateway.visit.confinement import can_limit_calls, landlock_version
@@ -44,6 +48,7 @@ log = logging.getLogger("countersign.forkserver")
 MAX_LINE_BYTES = 4096
 ASK_SECONDS = 2.0
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+UNSTARTED = "The visit's process could not be started. Open Countersign again from the EHR."
 
 
 def main(arguments: list[str]) -> int:
@@ -67,6 +72,21 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A visit that was forked: who asked for it, when (monotonic), and the memory that it began with."""
+
+    connection: socket.socket
+    forked_at: float
+    own_bytes: int | None
+
+    def tell(self, pid: int) -> Running:
+        """How it stands now."""
+        own = read_own_bytes(pid)
+        grown = None if own is None or self.own_bytes is None else own - self.own_bytes
+        return Running(time.monotonic() - self.forked_at, grown)
+
+
 class ForkServer:
     """Answers one request at a time; knows its children by pid until they have ended."""
 
@@ -83,7 +103,7 @@ class ForkServer:
         self._shared = shared
         self._run_dir = run_dir
         self._readable = tuple(readable)
-        self._children: dict[int, socket.socket] = {}
+        self._children: dict[int, _Child] = {}
         self._going = True
 
     def serve(self) -> None:
@@ -122,18 +142,21 @@ class ForkServer:
         connection, _ = listener.accept()
         connection.settimeout(ASK_SECONDS)
         try:
-            pid = self._take_request(connection)
+            self._take_request(connection)
+        except CountersignError as error:
+            log.warning("forkserver.refused code=%s visits=%d", error.code, len(self._children))
+            _say(connection, {"error": error.public, "code": error.code})
+            connection.close()
         except (OSError, ValueError, LookupError, TypeError) as error:
             log.error("forkserver.request.failed error=%s", type(error).__name__)
-            _say(connection, {"error": "The visit's process could not be started. Open Countersign again."})
+            _say(connection, {"error": UNSTARTED, "code": "visit.start"})
             connection.close()
-            return
-        self._children[pid] = connection
 
-    def _take_request(self, connection: socket.socket) -> int:
-        """Read one request, fork, answer; the child's pid.
+    def _take_request(self, connection: socket.socket) -> None:
+        """Read one request, ask for memory, fork, answer.
 
         Raises:
+            CountersignError: there is no room for one more visit.
             OSError: the kernel refused, or the connection broke.
             ValueError: not a request, or not from the front.
         """
@@ -144,15 +167,18 @@ class ForkServer:
             visit_id, site_id = _read_request(line, descriptors)
             if _count_threads() != 1:
                 raise ValueError("more than one thread: a fork could copy a held lock")
+            self._reap()  # who has ended claims nothing
+            self._composition.require_room(self._shared, [child.tell(pid) for pid, child in self._children.items()])
+            forked_at, own_bytes = time.monotonic(), read_own_bytes(os.getpid())
             pid = os.fork()
             if pid == 0:
                 self._become_visit(visit_id, site_id, *descriptors)
+            self._children[pid] = _Child(connection, forked_at, own_bytes)
             pidfd = os.pidfd_open(pid)
             try:
                 socket.send_fds(connection, [_line({"pid": pid})], [pidfd])
             finally:
                 os.close(pidfd)
-            return pid
         finally:
             for number in descriptors:
                 os.close(number)
@@ -194,12 +220,12 @@ class ForkServer:
                 return
             if pid == 0:
                 return
-            connection = self._children.pop(pid, None)
+            child = self._children.pop(pid, None)
             code = os.waitstatus_to_exitcode(status)
             log.info("forkserver.visit.ended pid=%d status=%d", pid, code)
-            if connection is not None:
-                _say(connection, {"ended": code})
-                connection.close()
+            if child is not None:
+                _say(child.connection, {"ended": code})
+                child.connection.close()
 
     def _end_children(self) -> None:
         for pid in self._children:

@@ -1,10 +1,11 @@
 """Whether there is memory for a model and for one more visit: asked before it is taken.
 
-In: what the models of the catalogue need, ``/proc/meminfo`` and the limits of this process's control groups. Out:
-None, or a ``Shortage`` that can be told to a person. Nothing is allocated or reserved here: a caller that has begun
-visits which have not taken their share yet counts them in ``visits``.
+In: what the models of the catalogue need, ``/proc/meminfo``, the limits of this process's control groups, and what
+the visits that run have taken so far. Out: None, or a ``Shortage`` that can be told to a person. Nothing is allocated
+here: what a running visit may still take is kept free for it by counting it as taken.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from gateway.errors import ModelError
 
 VISIT_BYTES = 80_000_000  # a visit's own process without any model: 60 MB measured, and its transcript and audio
 SPARE_BYTES = 200_000_000  # left to the front, the fork server and the system
+STARTING_SECONDS = 30.0  # until a visit's own process has what it needs for itself: 0.3 s after the launch measured
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,19 @@ class Shortage:
 
     def __str__(self) -> str:
         return f"{self.needed_bytes / 1e9:.1f} GB are needed and {self.available_bytes / 1e9:.1f} GB are free"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A visit that runs.
+
+    Attributes:
+        age_seconds: since its fork.
+        grown_bytes: what its memory has grown by since then; None where the kernel does not say.
+    """
+
+    age_seconds: float
+    grown_bytes: int | None
 
 
 def count_needed(needs: Iterable[Need], visits: int = 1, loaded: bool = False) -> int:
@@ -69,19 +85,55 @@ def fits(available_bytes: int | None, needs: Iterable[Need], visits: int = 1, lo
     return find_shortage(available_bytes, needs, visits, loaded) is None
 
 
-def require_room_for_visit(available_bytes: int | None, needs: Iterable[Need], visits: int = 1) -> None:
+def count_claim(visit: Running, needs: Iterable[Need]) -> int:
+    """Bytes that a running visit may still take.
+
+    Its models load when they are first used, be it an hour after its start, so it keeps a claim to all that they need
+    less what it has grown by; sound and text that it holds count as grown too. What its own process takes are mostly
+    copies of the fork server's pages, which are no growth: they are counted by time, for ``STARTING_SECONDS``.
+    """
+    itself = VISIT_BYTES if visit.age_seconds < STARTING_SECONDS else 0
+    models = sum(need.per_visit_bytes for need in needs)
+    return itself + max(0, models - max(0, visit.grown_bytes or 0))
+
+
+def require_room_for_visit(available_bytes: int | None, needs: Iterable[Need], running: Iterable[Running] = ()) -> None:
     """Ask at a visit's start: the shared weights are loaded by then.
+
+    Args:
+        available_bytes: as ``read_available`` gave it.
+        running: the visits beside it, each of which keeps its claim.
 
     Raises:
         ModelError: there is too little memory; the sentence says how much.
     """
-    shortage = find_shortage(available_bytes, needs, visits, loaded=True)
+    if available_bytes is None:
+        return
+    models = tuple(needs)
+    free = max(0, available_bytes - sum(count_claim(visit, models) for visit in running))
+    shortage = find_shortage(free, models, loaded=True)
     if shortage:
         raise ModelError(
             "model.memory",
-            f"This computer has too little memory for another visit ({shortage}): finish a visit that is open, then "
-            "open this one again.",
+            f"Countersign's computer has too little memory for one more visit ({shortage}): finish a visit that is "
+            "open, then open this one again from the EHR. If none is open, tell the operator.",
         )
+
+
+def read_own_bytes(pid: int, proc: Path = Path("/proc")) -> int | None:
+    """What a process holds in memory that is no file's, as everybody may see it (proc(5), ``statm``).
+
+    A forked process begins with its parent's, page for page, and shares them until one of the two writes; so the
+    number says how much it has grown since, not how much it has copied. How much is its own alone (``smaps_rollup``)
+    is hidden in a process that nobody may look into, as a visit's is.
+
+    Returns:
+        None where the kernel does not say (``/proc`` mounted with ``hidepid``), or the process is gone.
+    """
+    pages = "".join(_read_lines(proc / str(pid) / "statm")).split()
+    if len(pages) < 3 or not (pages[1].isdigit() and pages[2].isdigit()):
+        return None
+    return (int(pages[1]) - int(pages[2])) * _PAGE_BYTES
 
 
 def read_available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:

@@ -1,11 +1,11 @@
 """Builds visits: what the fork server loads once, and what each visit's process is given.
 
-``prepare_visits`` and ``list_readable`` run in the fork server with one thread; ``compose_visit`` inside the visit's
-own process.
+``prepare_visits``, ``list_readable`` and ``require_room`` run in the fork server with one thread; ``compose_visit``
+inside the visit's own process.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from gateway.ehr.site import EhrSite, read_sites
 from gateway.errors import ConfigurationError, ModelError
 from gateway.models.catalogue import Kind
 from gateway.models.installed import InstalledModel, find_installed
-from gateway.models.memory import Need, find_shortage, read_available, require_room_for_visit
+from gateway.models.memory import Need, Running, find_shortage, read_available, require_room_for_visit
 from gateway.models.slots import ComputeSlots
 from gateway.note.draft import ModelDrafter
 from gateway.note.drafter import Drafter
@@ -88,16 +88,14 @@ def prepare_visits(settings: Settings) -> Shared:
     return shared
 
 
-def require_room(shared: Shared, starting: int = 0) -> None:
-    """Ask, before a visit is forked, whether it fits beside those that run.
-
-    Args:
-        starting: visits that were forked and have not loaded their models yet.
+def require_room(shared: object | None, running: Iterable[Running]) -> None:
+    """Ask, before a visit is forked, whether it fits beside those that run and may still take their models' share.
 
     Raises:
         ModelError: it does not; the sentence is for the clinician who opens it.
     """
-    require_room_for_visit(read_available(), shared.needs, visits=starting + 1)
+    assert isinstance(shared, Shared)
+    require_room_for_visit(read_available(), shared.needs, running)
 
 
 def list_readable(shared: object | None) -> tuple[Path, ...]:

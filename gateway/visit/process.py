@@ -19,6 +19,7 @@ from typing import Any, NoReturn, Protocol
 
 import uvicorn
 
+from gateway.models.memory import Running
 from gateway.models.slots import SlotFiles, open_slot_files, slots_folder
 from gateway.settings import Settings
 from gateway.visit.confinement import drop_capabilities, limit_calls, limit_resources, restrict_files
@@ -56,7 +57,7 @@ class VisitRoom:
 
 
 class Composition(Protocol):
-    """What builds visits: a module with these three functions."""
+    """What builds visits: a module with these four functions."""
 
     def prepare_visits(self, settings: Settings) -> object | None:
         """Load, once and before any fork, what visits share; starts no thread."""
@@ -64,6 +65,14 @@ class Composition(Protocol):
 
     def list_readable(self, shared: object | None) -> Iterable[Path]:
         """The files and folders that a visit opens after the fork; called before it."""
+        ...
+
+    def require_room(self, shared: object | None, running: Iterable[Running]) -> None:
+        """Ask, before each fork, whether this machine has the memory for one more visit beside those that run.
+
+        Raises:
+            CountersignError: it has not; the sentence is for who opens the visit.
+        """
         ...
 
     def compose_visit(self, room: VisitRoom) -> AsgiApp:

@@ -15,6 +15,7 @@ from tests.unit.front.scripted_desk import ScriptedDesk, add_sound_routes
 
 prepare_visits = composition.prepare_visits
 list_readable = composition.list_readable
+require_room = composition.require_room
 
 
 def compose_visit(room: VisitRoom) -> FastAPI:

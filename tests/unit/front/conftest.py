@@ -263,3 +263,24 @@ def context() -> LaunchContext:
             "intent": "",
         }
     )
+
+
+class Machine:
+    """The memory that the fork server of ``run_dir`` finds; everything else of it is real."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._folder = run_dir / "machine"
+
+    def has(self, available_bytes: int) -> None:
+        self._folder.mkdir(exist_ok=True)
+        (self._folder / "meminfo").write_text(f"MemAvailable: {available_bytes // 1024} kB\n")
+
+    def remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@pytest.fixture
+def machine(run_dir: Path) -> Iterator[Machine]:
+    machine = Machine(run_dir)
+    yield machine
+    machine.remove()

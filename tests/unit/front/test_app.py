@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import psutil
 import pytest
 
 from gateway.ehr.authorization import AuthorizationRequest
@@ -186,6 +187,35 @@ async def test_a_launch_that_does_not_hold_is_a_sentence_and_leaves_no_process(b
     assert "frame-ancestors https://ehr.example.org" in back.headers["content-security-policy"]
     assert visits.count_running() == 0
     assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots"}
+
+
+async def test_a_visit_that_does_not_fit_is_told_so_at_its_launch_and_the_next_one_opens(
+    browser, visits, run_dir, machine, fork_server
+):
+    machine.has(100_000_000)
+    back, _ = await open_visit(browser)
+    assert back.status_code == 503
+    assert "0.2 GB are needed and 0.1 GB are free" in back.text
+    assert "finish a visit that is open" in back.text
+    assert "model.memory" in back.text
+    assert "frame-ancestors https://ehr.example.org" in back.headers["content-security-policy"]
+    assert not back.headers.get_list("set-cookie")
+    assert visits.count_running() == 0
+    assert psutil.Process(fork_server.pid).children() == []
+    machine.remove()
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots"}
+    left = await browser.get("/launch", params={"iss": browser.issuer, "launch": "l2"})
+    again = await browser.get("/callback?code=c&state=state-0", headers={"cookie": cookie_header(left)})
+    assert again.status_code == 303
+
+
+async def test_who_has_a_visit_running_comes_back_to_it_where_no_other_would_fit(browser, visits, machine):
+    back, _ = await open_visit(browser)
+    machine.has(1_000_000)
+    again, cookie = await open_visit(browser)
+    assert again.headers["location"] == back.headers["location"]
+    assert (await browser.get(f"{back.headers['location']}api/view", headers=cookie)).json()["patient"] == "p1"
+    assert visits.count_running() == 1
 
 
 async def test_an_authorization_by_post_is_an_escaped_form(browser, desk):

@@ -16,6 +16,7 @@ from gateway.errors import VisitError
 from gateway.front import forking
 from gateway.front.environment import forks_socket
 from gateway.front.forking import start_process
+from gateway.models.memory import SPARE_BYTES, VISIT_BYTES
 from gateway.models.slots import slots_folder
 from gateway.visit.purge import Settled, purge_visit
 
@@ -135,6 +136,35 @@ async def test_without_a_fork_server_it_says_so_and_leaves_nothing(own_run_dir, 
         await start_process(own_run_dir, "v1", "test")
     assert caught.value.code == "visit.start"
     assert list(own_run_dir.iterdir()) == []
+
+
+ONE_VISIT = VISIT_BYTES + 100_000_000  # what a tiny_visit needs
+
+
+async def test_a_visit_that_does_not_fit_is_refused_with_the_fork_servers_sentence(fork_server, run_dir, machine):
+    machine.has(SPARE_BYTES + ONE_VISIT - 1_000_000)
+    with pytest.raises(VisitError, match="too little memory for one more visit") as caught:
+        await start_process(run_dir, "v1", "test")
+    assert (caught.value.code, caught.value.status) == ("model.memory", 503)
+    assert psutil.Process(fork_server.pid).children() == []
+    assert {path.name for path in run_dir.iterdir()} == {"forks.sock", "slots", "machine"}
+    machine.has(SPARE_BYTES + ONE_VISIT + 1_000_000)
+    await purge(await start_process(run_dir, "v1", "test"))
+
+
+async def test_a_visit_keeps_its_claim_until_it_has_taken_its_share_or_ended(fork_server, run_dir, machine):
+    """The machine says the same all along: only what the visit before may still take makes the difference."""
+    machine.has(SPARE_BYTES + ONE_VISIT + VISIT_BYTES + 10_000_000)
+    first = await start_process(run_dir, "v1", "test")
+    with pytest.raises(VisitError, match="too little memory for one more visit"):
+        await start_process(run_dir, "v2", "test")
+    await ask(first, "POST", "/api/take")
+    second = await start_process(run_dir, "v2", "test")
+    with pytest.raises(VisitError, match="too little memory for one more visit"):
+        await start_process(run_dir, "v3", "test")
+    await purge(second)
+    await purge(first)
+    await purge(await start_process(run_dir, "v4", "test"))
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"visit": "../x", "site": "a"}\n', b"\xff\n", b"[1]\n"])

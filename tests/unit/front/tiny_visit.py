@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import httpx
@@ -21,10 +21,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from scripted_desk import ScriptedDesk, add_sound_routes  # beside this file, which is on the fork server's path
 
+from gateway.front.environment import RUN_DIR
+from gateway.models.memory import Need, Running, read_available, require_room_for_visit
 from gateway.settings import Settings
 from gateway.visit.confinement import list_code
 from gateway.visit.process import VisitRoom
 from gateway.visit.session_socket import add_session_route
+
+NEEDS = (Need(0, 100_000_000),)
+"""Of the models that a visit would have: 100 MB in each process, taken by ``/api/take``."""
 
 
 def prepare_visits(settings: Settings) -> object | None:
@@ -35,9 +40,16 @@ def list_readable(shared: object | None) -> tuple[Path, ...]:
     return list_code()
 
 
+def require_room(shared: object | None, running: Iterable[Running]) -> None:
+    """As a real visit's, on a machine that a test describes (``run_dir/machine/meminfo``); without it all fit."""
+    machine = Path(os.environ[RUN_DIR]) / "machine"
+    require_room_for_visit(read_available(machine, machine / "groups"), NEEDS, running)
+
+
 def compose_visit(room: VisitRoom) -> FastAPI:
     app = FastAPI()
     state: dict[str, object] = {"opened": None}
+    taken: list[bytes] = []
     desk = ScriptedDesk()
     add_session_route(app, lambda: desk)
     add_sound_routes(app, desk)
@@ -165,6 +177,11 @@ def compose_visit(room: VisitRoom) -> FastAPI:
     @app.post("/api/crash")
     async def crash() -> None:
         os.abort()
+
+    @app.post("/api/take")
+    async def take() -> None:
+        """As a model that is loaded: memory of its own, written to."""
+        taken.append(b"\x01" * NEEDS[0].per_visit_bytes)
 
     @app.post("/api/hang")
     async def hang() -> None:

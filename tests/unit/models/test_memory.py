@@ -1,16 +1,22 @@
+import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.errors import ModelError
 from gateway.models.memory import (
     SPARE_BYTES,
+    STARTING_SECONDS,
     VISIT_BYTES,
     Need,
+    Running,
+    count_claim,
     count_needed,
     find_shortage,
     fits,
     read_available,
+    read_own_bytes,
     require_room_for_visit,
 )
 
@@ -44,8 +50,32 @@ def test_a_visit_that_does_not_fit_is_told_so_in_one_sentence() -> None:
         require_room_for_visit(GB // 2, [TEXT, SPEECH])
     assert caught.value.code == "model.memory"
     assert "0.8 GB are needed and 0.5 GB are free" in caught.value.public
-    with pytest.raises(ModelError):  # two that have begun and not yet taken theirs
-        require_room_for_visit(2 * GB, [TEXT, SPEECH], visits=3)
+    require_room_for_visit(None, [TEXT, SPEECH])
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "grown_bytes", "claim"),
+    [
+        (0, 0, ONE_VISIT),
+        (STARTING_SECONDS - 1, GB // 4, ONE_VISIT - GB // 4),
+        (STARTING_SECONDS, 0, ONE_VISIT - VISIT_BYTES),
+        (3600, GB // 2, GB // 4),
+        (3600, GB, 0),
+        (3600, -GB, ONE_VISIT - VISIT_BYTES),
+        (3600, None, ONE_VISIT - VISIT_BYTES),
+    ],
+)
+def test_a_visit_that_runs_claims_what_its_models_need_and_it_has_not_taken(age_seconds, grown_bytes, claim) -> None:
+    assert count_claim(Running(age_seconds, grown_bytes), [TEXT, SPEECH]) == claim
+
+
+def test_what_a_running_visit_may_still_take_is_not_free_for_another() -> None:
+    enough = SPARE_BYTES + 2 * ONE_VISIT
+    require_room_for_visit(enough, [TEXT, SPEECH], [Running(1, 0)])
+    with pytest.raises(ModelError) as caught:
+        require_room_for_visit(enough, [TEXT, SPEECH], [Running(1, 0), Running(3600, 0)])
+    assert "0.8 GB are needed and 0.3 GB are free" in caught.value.public
+    require_room_for_visit(enough, [TEXT, SPEECH], [Running(1, 0), Running(3600, GB)])
 
 
 def lay_out(folder: Path, files: dict[str, str]) -> Path:
@@ -110,3 +140,13 @@ def test_says_nothing_where_the_kernel_does_not(tmp_path: Path) -> None:
 
 def test_reads_this_machine() -> None:
     assert (read_available() or 0) > 10_000_000
+
+
+def test_reads_what_a_process_holds_that_is_no_files(tmp_path: Path) -> None:
+    page = os.sysconf("SC_PAGE_SIZE")
+    proc = lay_out(tmp_path, {"7/statm": "9000 500 120 1 0 800 0\n", "8/statm": "nonsense\n"})
+    assert read_own_bytes(7, proc) == 380 * page
+    assert read_own_bytes(8, proc) is None
+    assert read_own_bytes(9, proc) is None
+    whole = psutil.Process().memory_info()
+    assert read_own_bytes(os.getpid()) == pytest.approx(whole.rss - whole.shared, rel=0.05)

@@ -7,7 +7,7 @@ import gateway.visit.composition as composition
 from gateway.errors import ModelError
 from gateway.models.catalogue import Kind
 from gateway.models.installed import InstalledModel
-from gateway.models.memory import Need
+from gateway.models.memory import Need, Running
 from gateway.visit.composition import Shared, list_readable, require_room
 from gateway.visit.confinement import list_code
 
@@ -49,7 +49,9 @@ def test_memory_is_asked_for_before_weights_are_loaded(monkeypatch: pytest.Monke
 def test_a_visit_that_does_not_fit_is_told_before_it_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = replace(share(None), needs=(Need(8 * GB, GB), Need(0, GB)))
     monkeypatch.setattr(composition, "read_available", lambda: 5 * GB)
-    require_room(shared)  # the weights are loaded: they are not asked for again
-    require_room(shared, starting=1)
-    with pytest.raises(ModelError, match="too little memory for another visit"):
-        require_room(shared, starting=2)
+    opened = Running(3600, 0)
+    require_room(shared, [])  # the weights are loaded: they are not asked for again
+    require_room(shared, [opened])
+    with pytest.raises(ModelError, match="too little memory for one more visit"):
+        require_room(shared, [opened, opened])
+    require_room(shared, [opened, Running(3600, 2 * GB)])
