@@ -173,6 +173,16 @@ def _require_sound(samples: Samples) -> None:
         raise nothing_was_said()
 
 
+def encode_wav(samples: Samples) -> bytes:
+    """A WAV file in memory, 16-bit PCM, of float32 (samples,), [-1, 1], 16 kHz, mono.
+
+    The layout: https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html
+    """
+    pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
+    layout = (b"RIFF", 36 + len(pcm), b"WAVE", b"fmt ", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
+    return struct.pack("<4sI4s4sIHHIIHH", *layout) + struct.pack("<4sI", b"data", len(pcm)) + pcm
+
+
 def nothing_was_said() -> CaptureError:
     """The recording is whole, and there is no speech in it."""
     return CaptureError(

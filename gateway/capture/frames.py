@@ -65,6 +65,7 @@ class _Track:
     blocks: list[Pcm] = field(default_factory=list)
     ahead: dict[int, Frame] = field(default_factory=dict)
     holes: list[Span] = field(default_factory=list)
+    forgotten: list[Span] = field(default_factory=list)
 
 
 def read_frame(message: bytes) -> Frame:
@@ -187,9 +188,26 @@ class FrameLog:
         samples /= 32768.0
         return samples
 
+    def holds(self, channel: Channel, span: Span) -> bool:
+        """Whether any sample of a stretch is here."""
+        track = self._track(channel)
+        first = max(0, bisect.bisect_right(track.starts, span.start) - 1)
+        last = bisect.bisect_left(track.starts, span.end)
+        return any(
+            start + len(track.blocks[at]) > span.start for at, start in enumerate(track.starts[first:last], first)
+        )
+
     def forget(self, channel: Channel, span: Span) -> None:
         """Let the samples of a stretch go; that it was heard stays known."""
-        _cut_out(self._track(channel), span)
+        track = self._track(channel)
+        _cut_out(track, span)
+        track.forgotten = merge_spans([*track.forgotten, span])
+
+    def has_forgotten(self, channel: Channel, span: Span) -> bool:
+        """Whether any sample of a stretch was let go."""
+        forgotten = self._track(channel).forgotten
+        last = bisect.bisect_left(forgotten, span.end, key=lambda one: one.start)
+        return last > 0 and forgotten[last - 1].end > span.start
 
     def _track(self, channel: Channel) -> _Track:
         if channel not in self._tracks:

@@ -61,6 +61,11 @@ class LiveTranscript:
         self._finished = False
 
     @property
+    def heard_until(self) -> float:
+        """The sample before which every word has been heard, and no sound is needed any more to hear one."""
+        return self._settled()
+
+    @property
     def pieces_waiting(self) -> int:
         """Closed pieces that nobody hears yet."""
         return len(self._waiting)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gateway.capture.audio import SAMPLE_RATE, AudioLimits, decode_audio
+from gateway.capture.audio import SAMPLE_RATE, AudioLimits, decode_audio, encode_wav
 from gateway.errors import CaptureError
 
 RATE = 48_000
@@ -163,3 +163,13 @@ def test_says_in_every_refusal_what_to_do() -> None:
         sentence = refused(data).public
         assert sentence.endswith((".", "again."))
         assert ":" in sentence or "Send" in sentence
+
+
+def test_what_is_played_is_sample_for_sample_what_was_recorded() -> None:
+    recorded = np.array([0, 1, -1, 12_345, 32_767, -32_768, -2], np.int16)
+    played, rate = soundfile.read(io.BytesIO(encode_wav((recorded / 32_768).astype(np.float32))), dtype="int16")
+    assert (rate, played.tolist()) == (SAMPLE_RATE, recorded.tolist())
+    whole = encode_wav(np.zeros(SAMPLE_RATE, np.float32))
+    assert struct.unpack_from("<I", whole, 4)[0] == len(whole) - 8
+    loud = soundfile.read(io.BytesIO(encode_wav(np.array([1.5, -1.5], np.float32))), dtype="int16")[0]
+    assert loud.tolist() == [32_767, -32_768]

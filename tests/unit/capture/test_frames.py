@@ -124,10 +124,26 @@ def test_forgets_what_was_heard() -> None:
     log = FrameLog([ROOM])
     for frame in make_frames([100] * 5):
         log.take(frame)
+    held = list(log._tracks[ROOM].blocks)
     log.forget(ROOM, Span(150, 420))
+    assert [block.any() for block in held] == [True, False, False, False, False]  # overwritten, not only let go
     assert read_back(log, ROOM, 500) == expect(500, Span(150, 420))
     assert log.size_bytes == 2 * (150 + 80)
     assert log.gaps(ROOM) == ()
+
+
+def test_knows_what_of_a_stretch_is_here_and_what_was_let_go() -> None:
+    log = FrameLog([ROOM, CALL])
+    log.take(Frame(ROOM, 0, 0, pcm(0, 100)))
+    log.take(Frame(ROOM, 1, 200, pcm(200, 100)))
+    for span in (Span(250, 260), Span(20, 40), Span(40, 60)):
+        log.forget(ROOM, span)
+    held = {(0, 10): True, (15, 25): True, (25, 55): False, (100, 200): False, (50, 61): True, (299, 400): True}
+    assert {span: log.holds(ROOM, Span(*span)) for span in held} == held
+    gone = {(0, 20): False, (0, 21): True, (30, 31): True, (59, 60): True, (60, 250): False, (259, 400): True}
+    assert {span: log.has_forgotten(ROOM, Span(*span)) for span in gone} == gone
+    assert not log.holds(CALL, Span(0, 300))
+    assert not log.has_forgotten(CALL, Span(0, 300))
 
 
 @pytest.mark.parametrize(

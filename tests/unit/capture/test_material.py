@@ -1,6 +1,10 @@
 """Segments of a session stand beside typed and dictated ones; marks are kept, empty lines are not."""
 
-from gateway.capture.material import Channel, Segment, Source, Speaker, gather_material
+from dataclasses import replace
+
+import pytest
+
+from gateway.capture.material import Channel, Look, Segment, Source, Speaker, gather_material
 
 
 def test_keeps_the_marks_of_a_session_and_drops_lines_without_a_word() -> None:
@@ -20,3 +24,29 @@ def test_keeps_the_marks_of_a_session_and_drops_lines_without_a_word() -> None:
     assert [segment.is_mark for segment in kept] == [False, True, True]
     assert [segment.heard_two_ways for segment in kept] == [True, False, False]
     assert (kept[0].heard_also, kept[0].confidence, kept[0].channel) == ("Yes, dead.", 0.8, Channel.CALL)
+
+
+SAID = Segment(1, Source.SESSION, Speaker.UNKNOWN, "I slept badly.")
+
+
+@pytest.mark.parametrize(
+    ("line", "look"),
+    [
+        (SAID, None),
+        (replace(SAID, unclear=True), Look.UNCLEAR),
+        (replace(SAID, heard_also="I slept sadly."), Look.TWO_WAYS),
+        (replace(SAID, unclear=True, heard_also="I slept sadly."), Look.TWO_WAYS),
+        (replace(SAID, text="", unclear=True), Look.MISSED),
+        (replace(SAID, source=Source.DICTATION, unclear=True), Look.UNCLEAR),
+        (Segment(1, Source.SILENCE, Speaker.UNKNOWN, ""), None),
+    ],
+)
+def test_says_what_a_line_still_needs_from_a_person(line: Segment, look: Look | None) -> None:
+    assert line.look is look
+    assert replace(line, settled=True).look is None
+
+
+def test_lists_the_lines_that_need_a_person_by_their_numbers() -> None:
+    blank = replace(SAID, text="...", unclear=True)  # is no line
+    lines = [blank, SAID, replace(SAID, unclear=True), replace(SAID, text=""), replace(SAID, text="", settled=True)]
+    assert dict(gather_material(lines).looks) == {2: Look.UNCLEAR, 3: Look.MISSED}

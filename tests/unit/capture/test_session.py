@@ -1,6 +1,7 @@
 """A session of frames becomes segments: in order of time over both channels, with silences, once each."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -96,6 +97,21 @@ def test_gives_nothing_before_all_that_was_said_earlier_is_heard() -> None:
     assert transcript.collect() == ()
     transcript.put(room, say(room))
     assert [segment.channel for segment in transcript.collect()] == [ROOM, CALL]
+
+
+def test_sound_is_needed_from_the_first_word_on_that_nobody_heard() -> None:
+    log = FrameLog([ROOM, CALL])
+    send(log, ROOM, sound(60, (1, 6), (40, 52)))
+    send(log, CALL, sound(60, (20, 24)))
+    transcript = LiveTranscript(log, LoudVoice)
+    while transcript.listen(finished=True):
+        pass
+    needed = [transcript.heard_until / SAMPLE_RATE]
+    while (work := transcript.next_piece()) is not None:
+        assert transcript.heard_until == work.span.start  # it is being heard
+        transcript.put(work, say(work))
+        needed.append(transcript.heard_until / SAMPLE_RATE)
+    assert needed == [pytest.approx(0.8, abs=0.1), pytest.approx(19.8, abs=0.1), pytest.approx(39.8, abs=0.1), math.inf]
 
 
 def test_pieces_close_while_the_session_goes_on() -> None:
