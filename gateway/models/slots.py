@@ -105,6 +105,20 @@ class ComputeSlots:
             if slot is not None:
                 self._unlock(slot)
 
+    @contextmanager
+    def hold_if_free(self) -> Iterator[bool]:
+        """Hold a slot for a draft that can wait, unless anybody waits for one: drafts that are waited for go first.
+
+        Yields:
+            Whether it holds one; it never waits.
+        """
+        slot = None if self.speech_waits() or self._drafts_wait() else self._lock_any()
+        try:
+            yield slot is not None
+        finally:
+            if slot is not None:
+                self._unlock(slot)
+
     def speech_waits(self) -> bool:
         """Whether a draft should let go of its slot at the next chance: a transcription waits for one."""
         with self._lock:
@@ -153,6 +167,13 @@ class ComputeSlots:
         finally:
             if at < len(places):
                 self._unlock(places[at])
+
+    def _drafts_wait(self) -> bool:
+        """Whether the first place in line is taken."""
+        if not self._lock_one(self._files.places[0]):
+            return True
+        self._unlock(self._files.places[0])
+        return False
 
     def _lock_any(self) -> int | None:
         return next((slot for slot in self._files.slots if self._lock_one(slot)), None)

@@ -1,5 +1,6 @@
 """Compute slots across processes: never more work than slots, order kept, a killed holder leaves none taken."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -237,3 +238,39 @@ def test_the_files_are_removed_at_the_end(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     files.close()
     remove_slot_files(folder)
+
+
+def test_what_can_wait_holds_a_slot_only_where_nobody_waits(folder: Path) -> None:
+    with opened(folder) as slots, opened(folder) as others:
+        with slots.hold_if_free() as held:
+            assert held
+            with others.hold_if_free() as second:
+                assert not second
+        holder = Worker(others, Work.DRAFT)
+        wait_for(lambda: holder.held is True)
+        waiting = Worker(others, Work.DRAFT)
+        wait_for(lambda: waiting.places[-1:] == [1])
+        with slots.hold_if_free() as held:
+            assert not held
+        holder.end()
+        wait_for(lambda: waiting.held is True)
+        waiting.end()
+        waiting.join()
+        with slots.hold_if_free() as held:
+            assert held
+
+
+def test_what_can_wait_lets_speech_and_a_line_go_first_where_a_slot_is_free(folder: Path) -> None:
+    files = open_slot_files(folder, 2)
+    with opened(folder, 2) as slots:
+        fcntl.flock(files.places[0], fcntl.LOCK_EX)  # somebody is the next to draft
+        with slots.hold_if_free() as held:
+            assert not held
+        fcntl.flock(files.places[0], fcntl.LOCK_UN)
+        fcntl.flock(files.speech, fcntl.LOCK_SH)
+        with slots.hold_if_free() as held:
+            assert not held
+        fcntl.flock(files.speech, fcntl.LOCK_UN)
+        with slots.hold_if_free() as held:
+            assert held
+    files.close()
