@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import llama_cpp
 import pytest
@@ -226,6 +227,129 @@ def test_only_the_sections_that_are_wanted_are_asked_for() -> None:
 
     assert [each.section for each in (*during, *after)] == ["plan"]
     assert len(model.questions) == 1
+
+
+class TestTakingTheMaterial:
+    """What the visit gives is always the whole material so far; what is new in it is found here."""
+
+    @staticmethod
+    def take(live: LiveDraft, segments: list[Segment]) -> tuple[int, ...]:
+        return live.take(gather_material(segments))
+
+    def test_material_that_grows_is_drafted_as_if_it_came_in_pieces(self) -> None:
+        session = make_session(60)
+        model = ScriptedTextModel(SCRIPT)
+        live = follow(model, ScriptedTextModel(SCRIPT))
+        during = []
+        for count in range(1, len(session) + 1):
+            assert self.take(live, session[:count]) == ()
+            during += drain(live)
+        pieces = run(follow(ScriptedTextModel(SCRIPT), ScriptedTextModel(SCRIPT)), session)
+        assert (during, list(live.finish())) == pieces
+
+    def test_a_correction_is_one_and_a_decision_without_new_words_is_none(self) -> None:
+        session = make_session(60)
+        live = follow(model := ScriptedTextModel(SCRIPT))
+        self.take(live, session)
+        first = drain(live)
+        assert self.take(live, [replace(session[0], unclear=True), *session[1:]]) == ()
+        model.texts.clear()
+        dropped = self.take(live, [session[0], say(2, "I slept nine hours."), *session[2:]])
+        assert set(dropped) <= {each.number for each in first}
+        drain(live)
+        assert any("slept nine hours" in text for text in model.texts)
+        assert not any("Day 0 was long" in text for text in model.texts)
+
+    @pytest.mark.parametrize("at", [0, 40])
+    def test_what_had_no_words_is_heard_after_all_in_its_place(self, at: int) -> None:
+        session = make_session(60)
+        missed = [*session[:at], say(at + 1, ""), *session[at + 1 :]]
+        live = follow(model := ScriptedTextModel(SCRIPT))
+        self.take(live, missed)
+        drain(live)
+        model.texts.clear()
+        words = "I walked the whole way."
+        self.take(live, [*session[:at], say(at + 1, words), *session[at + 1 :]])
+        list(live.finish())
+        [text, *_] = [text for text in model.texts if words in text]
+        before, after = text.split(words)
+        assert session[at - 1].text in before if at else session[0].text not in before
+        assert session[at + 1].text in after
+
+    def test_a_strike_takes_the_end_and_other_words_may_follow(self) -> None:
+        session = make_session(60)
+        live = follow(model := ScriptedTextModel(SCRIPT))
+        self.take(live, session)
+        drain(live)
+        model.texts.clear()
+        new = replace(say(21, "Something else was said."), start_seconds=4.0)
+        dropped = self.take(live, [*session[:20], new])
+        assert dropped
+        list(live.finish())
+        assert any("Something else" in text for text in model.texts)
+        assert not any("day 12" in text for text in model.texts)
+
+    def test_a_session_that_goes_on_after_its_end_begins_another_window(self) -> None:
+        session = make_session(60)
+        live = follow(model := ScriptedTextModel(SCRIPT), plan_model := ScriptedTextModel(SCRIPT))
+        self.take(live, session[:60])
+        live.close()
+        first = drain(live)
+        assert {each.section for each in first} >= {"subjective"}
+        assert plan_model.questions == []  # nobody spoke of a plan so far
+        self.take(live, session)
+        live.close()
+        drain(live)
+        assert len(plan_model.questions) == 1
+        asked = len(model.questions)
+        assert list(live.finish()) == []
+        assert len(model.questions) == asked, "nothing was left for the end"
+
+    def test_a_plan_that_was_asked_too_early_is_asked_again(self) -> None:
+        session = make_session(60)
+        live = follow(ScriptedTextModel(SCRIPT), plan_model := ScriptedTextModel(SCRIPT))
+        self.take(live, session)
+        live.close()
+        plans = [each.number for each in drain(live) if each.section == "plan"]
+        dropped = self.take(live, [*session, say(122, "And let's order the blood test too.", Speaker.CLINICIAN)])
+        assert set(plans) <= set(dropped)
+        list(live.finish())
+        assert "blood test" in plan_model.texts[-1]
+
+    def test_notes_that_change_are_worded_again_and_nothing_else_is(self) -> None:
+        session = make_session(60)
+        live = follow(model := ScriptedTextModel({**SCRIPT, "Objective": ["Restless with trembling hands."]}))
+        noted = Segment(122, Source.OBSERVATION, Speaker.CLINICIAN, "Restless, hands trembling throughout.")
+        self.take(live, [*session, noted])
+        before = list(live.finish())
+        model.questions.clear()
+        dropped = self.take(live, [*session, replace(noted, text="Calm, hands still.")])
+        again = list(live.finish())
+        assert {each.section for each in before if each.number in dropped} == {"objective"}
+        assert {each.section for each in again} == {"objective"}
+
+    def test_a_typed_line_beside_a_session_is_the_clinicians_note(self) -> None:
+        live = follow(model := ScriptedTextModel(SCRIPT))
+        typed = Segment(122, Source.TYPED, Speaker.CLINICIAN, "Plan: meet again on Monday at ten.")
+        self.take(live, [*make_session(60), typed])
+        list(live.finish())
+        assert [text for text in model.texts if "Monday" in text] == [model.texts[-1]]
+        assert "day 7" not in model.texts[-1]
+
+    def test_a_wiped_draft_reads_again_and_goes_on(self) -> None:
+        session = make_session(60)
+        live = follow(model := ScriptedTextModel(SCRIPT))
+        self.take(live, session)
+        while not live.statements:
+            live.step()
+        wiped = live.wipe()
+        assert model.texts == []
+        assert not any(each.number in wiped for each in live.statements)
+        whole = follow(ScriptedTextModel(SCRIPT))
+        self.take(whole, session)
+        rest = [each.text for each in (*live.statements, *live.finish())]
+        assert rest == [each.text for each in whole.finish()]
+        assert live.wipe() == ()
 
 
 @pytest.fixture(scope="module", params=range(3))
