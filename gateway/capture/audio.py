@@ -178,7 +178,7 @@ def encode_wav(samples: Samples) -> bytes:
 
     The layout: https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html
     """
-    pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
+    pcm: bytes = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
     layout = (b"RIFF", 36 + len(pcm), b"WAVE", b"fmt ", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
     return struct.pack("<4sI4s4sIHHIIHH", *layout) + struct.pack("<4sI", b"data", len(pcm)) + pcm
 
