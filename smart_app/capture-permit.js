@@ -14,6 +14,7 @@ export class CapturePermit {
   /** @type {Promise<unknown>} the last pause or stop on its way: a start must not overtake it */
   #telling = Promise.resolve();
   #stoppedAt = -1; // the version of the view at which a stop was last told
+  #discarded = false; // whether the visit is still to be told that nothing of it is kept
 
   /** @param {Visit} visit */
   constructor(visit) {
@@ -26,8 +27,10 @@ export class CapturePermit {
    * @returns {Promise<boolean>} whether the microphone may be open now; false too where it was paused or stopped meanwhile
    */
   async ask() {
+    if (this.#discarded) await this.stop("discard"); // else what begins now would go on with what was discarded
     const asked = (this.#asked += 1);
     await this.#telling;
+    if (this.#discarded) return false;
     if (asked !== this.#asked) return false;
     if (!(await this.#visit.act("api/capture", { do: "start" })) || asked !== this.#asked) return false;
     return new Promise((resolve) => {
@@ -53,9 +56,10 @@ export class CapturePermit {
   async stop(what = "stop") {
     this.#asked += 1;
     this.#stopping += 1;
-    const telling = this.#visit.act("api/capture", { do: what }, { now: true });
+    this.#discarded ||= what === "discard";
+    const telling = this.#visit.act("api/capture", { do: this.#discarded ? "discard" : what }, { now: true });
     this.#telling = telling;
-    await telling;
+    if (await telling) this.#discarded = false;
     this.#stoppedAt = this.#visit.view?.version ?? -1;
     this.#stopping -= 1;
   }

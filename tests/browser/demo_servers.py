@@ -14,8 +14,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ import psutil
 
 from gateway.sandbox.seed.people import PEOPLE
 from tests.models.make_speech_model import make_speech_model
+from tests.models.make_text_model import make_scripted_model
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS, STOP_SECONDS = 90.0, 40.0
 WATCH_SECONDS = 2  # between two looks at a note's signature, or at consent while recording; a site's own are longer
 HEARD = "The patient slept well. She has no pain."  # what the scripted speech model hears in every dictation
+InFront = Callable[[int], AbstractContextManager[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ def run_product(
     ehr_module: str = "gateway.sandbox",
     ehr_options: Sequence[str] = (),
     gateway_module: str = "gateway",
+    heard: str = HEARD,
+    drafted: Mapping[str, str] | None = None,
+    in_front: InFront | None = None,
     **settings: str,
 ) -> Iterator[Product]:
     """Start both; once both answer, yield; then stop both and fail if anything of them is left.
@@ -95,26 +100,31 @@ def run_product(
         ehr_module: what to run as the EHR, with the sandbox's own arguments.
         ehr_options: more of those, such as ``--fhir`` and an address.
         gateway_module: what to run as the gateway, with ``serve``.
-        settings: of the gateway, in place of the outline drafter and the scripted speech model.
+        heard: what the scripted speech model hears in every piece of sound.
+        drafted: what a scripted text model writes (see ``make_scripted_model``); None: the outline drafter.
+        in_front: given the gateway's own port, opens the one that a browser comes to.
+        settings: of the gateway, in place of the scripted models.
     """
     ehr_port, gateway_port = _find_free_ports(2)
-    ehr, gateway = f"http://127.0.0.1:{ehr_port}", f"http://localhost:{gateway_port}"
+    ehr = f"http://127.0.0.1:{ehr_port}"
     for name in ("state", "run", "tmp"):
         (folder / name).mkdir(parents=True, mode=0o700)
     config = _make_config(folder / "config", ehr)
-    given = {
-        "config_dir": str(config),
-        "state_dir": str(folder / "state"),
-        "run_dir": str(folder / "run"),
-        "port": str(gateway_port),
-        "public_url": gateway,
-        "model_threads": "2",
-        **(settings or _script_speech(folder / "models", config)),
-    }
-    environment = _inherit() | {f"COUNTERSIGN_{name.upper()}": value for name, value in given.items()}
-    environment["TMPDIR"] = str(folder / "tmp")
-    sandbox_command = [ehr_module, "--port", str(ehr_port), "--gateway", gateway, "--faults", *ehr_options]
     with ExitStack() as ends:
+        public_port = ends.enter_context(in_front(gateway_port)) if in_front else gateway_port
+        gateway = f"http://localhost:{public_port}"
+        given = {
+            "config_dir": str(config),
+            "state_dir": str(folder / "state"),
+            "run_dir": str(folder / "run"),
+            "port": str(gateway_port),
+            "public_url": gateway,
+            "model_threads": "2",
+            **(settings or _script_models(folder / "models", config, heard, drafted)),
+        }
+        environment = _inherit() | {f"COUNTERSIGN_{name.upper()}": value for name, value in given.items()}
+        environment["TMPDIR"] = str(folder / "tmp")
+        sandbox_command = [ehr_module, "--port", str(ehr_port), "--gateway", gateway, "--faults", *ehr_options]
         sandbox = ends.enter_context(_run(sandbox_command, environment, folder / "sandbox.log"))
         serve = ends.enter_context(_run([gateway_module, "serve"], environment, folder / "serve.log"))
         product = Product(ehr, gateway, folder, sandbox, serve)
@@ -175,24 +185,36 @@ def _make_config(folder: Path, ehr: str) -> Path:
     return folder
 
 
-def _script_speech(models: Path, config: Path) -> dict[str, str]:
-    """Settings for the outline, and for a speech model of 1 MB that always hears ``HEARD``, as a site adds its own."""
-    model = make_speech_model(models / "scripted-speech", HEARD)
-    (model / "made-from").unlink()
-    lines = [
-        "[models.scripted-speech]",
-        'name = "Scripted speech"',
-        'kind = "speech"',
-        'licence = "none"',
-        'publisher = "tests/models/make_speech_model.py"',
-        f'hub = {{ repository = "tests/scripted-speech", revision = "{"0" * 40}" }}',
-    ]
-    for file in sorted(model.iterdir()):
-        held = file.read_bytes()
-        lines += ["[[models.scripted-speech.files]]", f"name = {json.dumps(file.name)}"]
-        lines += [f"size_bytes = {len(held)}", f'sha256 = "{hashlib.sha256(held).hexdigest()}"']
+def _script_models(models: Path, config: Path, heard: str, drafted: Mapping[str, str] | None) -> dict[str, str]:
+    """Settings for tiny models that always hear and write the same, put into the catalogue as a site adds its own."""
+    speech = make_speech_model(models / "scripted-speech", heard)
+    (speech / "made-from").unlink()
+    lines = _list_model(speech, "speech", "tests/models/make_speech_model.py")
+    if drafted is not None:
+        text = models / "scripted-text"
+        text.mkdir()
+        shutil.copyfile(make_scripted_model(drafted), text / "model.gguf")
+        lines += _list_model(text, "text", "tests/models/make_text_model.py")
     (config / "models.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return {"drafter": "outline", "models_dir": str(models)}
+    return {"drafter": "outline" if drafted is None else "model", "models_dir": str(models)}
+
+
+def _list_model(folder: Path, kind: str, publisher: str) -> list[str]:
+    """A model's entry in ``models.toml``."""
+    name = folder.name
+    lines = [
+        f"[models.{name}]",
+        f'name = "Scripted {kind}"',
+        f'kind = "{kind}"',
+        'licence = "none"',
+        f'publisher = "{publisher}"',
+        f'hub = {{ repository = "tests/{name}", revision = "{"0" * 40}" }}',
+    ]
+    for file in sorted(folder.iterdir()):
+        held = file.read_bytes()
+        lines += [f"[[models.{name}.files]]", f"name = {json.dumps(file.name)}"]
+        lines += [f"size_bytes = {len(held)}", f'sha256 = "{hashlib.sha256(held).hexdigest()}"']
+    return lines
 
 
 def _find_free_ports(count: int) -> list[int]:

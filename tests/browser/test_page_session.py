@@ -218,6 +218,22 @@ def test_stopping_and_discarding_sends_nothing_more_and_tells_the_visit(
         assert len(sound.arrivals) == arrived
 
 
+def test_a_discard_that_did_not_arrive_is_told_before_the_next_recording_begins(
+    chromium: Browser, page_server: PageServer
+) -> None:
+    with open_visit(chromium, page_server, "recording", expected_errors=True) as at:
+        page = at.page
+        start(at)
+        at.visit.fail_next["capture"] = (503, {"code": "", "message": ""})
+        page.get_by_role("button", name="Stop and discard").click()
+        page.get_by_role("button", name="Discard it").click()
+        page.get_by_role("button", name=START).click()
+        expect(page.locator(".strip")).to_contain_text("recording the session 0:01")
+        assert list_captures(at) == ["start", "discard", "start"]
+        end(at)
+        assert list_captures(at)[-1] == "stop"
+
+
 def test_a_line_closed_for_want_of_permission_stops_the_microphone(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "recording") as at:
         page = at.page

@@ -1,0 +1,87 @@
+"""The gateway, but that its visits tell of a session's sound how much there is and how it hashes, never the sound.
+
+``python -m tests.browser.watched_visit serve`` runs it; the module is also the composition that its visits come from.
+``GET api/watched`` answers with what the frames' logs hold, and with each piece that was given to the speech model.
+"""
+
+import hashlib
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI
+
+from gateway.capture.frames import Ack, Frame, FrameLog
+from gateway.capture.hearer import HeardWork, PieceHearer
+from gateway.capture.session import PieceWork
+from gateway.capture.spans import Span
+from gateway.capture.speakers import SpeakerMark
+from gateway.front.environment import set_up_logging
+from gateway.front.supervisor import serve
+from gateway.settings import read_settings
+from gateway.visit import composition, hearing, session
+from gateway.visit.process import VisitRoom
+
+prepare_visits = composition.prepare_visits
+list_readable = composition.list_readable
+require_room = composition.require_room
+
+logs: list["weakref.ref[WatchedLog]"] = []
+pieces: list[dict[str, Any]] = []
+
+
+class WatchedLog(FrameLog):
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.arrivals = 0  # of frames, the same one twice too
+        logs.append(weakref.ref(self))
+
+    def take(self, frame: Frame) -> Ack:
+        self.arrivals += 1
+        return super().take(frame)
+
+
+class WatchedHearer(PieceHearer):
+    def hear(self, work: PieceWork, marks: Iterable[SpeakerMark] = ()) -> HeardWork:
+        spans = [[span.start, span.end] for span in work.piece.spans]
+        pieces.append({"channel": work.channel.value, "spans": spans, "sha256": hash_samples(work.samples)})
+        return super().hear(work, marks)
+
+
+def hash_samples(samples: np.ndarray) -> str:
+    """Of float32 (samples,), [-1, 1], as the int16 that they came from."""
+    return hashlib.sha256(np.rint(samples * 32768.0).astype("<i2").tobytes()).hexdigest()
+
+
+def describe_log(log: FrameLog) -> dict[str, dict[str, Any]]:
+    told = {}
+    for channel in log.channels:
+        ack = log.acknowledge(channel)
+        told[channel.value] = {
+            "frames": ack.number,
+            "samples": ack.start,
+            "sha256": hash_samples(log.read(channel, Span(0, ack.start))),
+            "missing": list(log.missing(channel)),
+            "gaps": [[gap.start, gap.end] for gap in log.gaps(channel)],
+        }
+    return told
+
+
+def compose_visit(room: VisitRoom) -> FastAPI:
+    session.FrameLog = WatchedLog  # type: ignore[misc]
+    hearing.PieceHearer = WatchedHearer  # type: ignore[misc]
+    app = composition.compose_visit(room)
+
+    @app.get("/api/watched")
+    async def watched() -> dict[str, Any]:
+        held = [log for reference in logs if (log := reference()) is not None]
+        arrivals = [log.arrivals for log in held]
+        return {"stretches": [describe_log(log) for log in held], "arrivals": arrivals, "pieces": pieces}
+
+    return app
+
+
+if __name__ == "__main__":
+    set_up_logging()
+    serve(read_settings(), composition="tests.browser.watched_visit")
