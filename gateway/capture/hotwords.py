@@ -14,8 +14,15 @@ HOTWORD_TOKENS = 210
 MEDICATION = "medication"
 
 _NAME = re.compile(r"[^\W\d_][\w'/-]*(?: [^\W\d_][\w'/-]*)?")
-_FORMS = frozenset(
-    ("oral", "tablet", "tablets", "capsule", "capsules", "injection", "solution", "inhaler", "mg", "hcl")
+_RELEASE = re.compile(r"\d+ HR ", re.IGNORECASE)  # RxNorm: "24 HR bupropion hydrochloride 150 MG …"
+# What stands after a name in a chart and is not said: the form, how it is released, the salt.
+_UNSAID = frozenset(
+    (
+        *("oral", "tablet", "tablets", "capsule", "capsules", "injection", "solution", "inhaler", "mg"),
+        *("extended", "delayed", "er", "xr", "xl", "sr", "cr", "dr", "odt"),
+        *("hcl", "hydrochloride", "hydrobromide", "carbonate", "citrate", "sodium", "succinate", "tartrate"),
+        *("maleate", "mesylate", "fumarate", "besylate", "oxalate", "pamoate", "palmitate", "decanoate"),
+    )
 )
 _LONGEST_NAME = 40
 
@@ -73,8 +80,9 @@ def group_medications(displays: Iterable[str]) -> PhraseGroup:
     """The names alone of what a chart lists ("sertraline 50 MG Oral Tablet" is said "sertraline"), each once."""
     names: dict[str, None] = {}
     for display in displays:
-        if (match := _NAME.match(display.strip())) is not None:
-            words = [word for word in match.group().lower().split() if word not in _FORMS]
+        if (match := _NAME.match(_RELEASE.sub("", display.strip(), count=1))) is not None:
+            first, *rest = match.group().lower().split()
+            words = [first, *(word for word in rest if word not in _UNSAID)]
             names[" ".join(words)[:_LONGEST_NAME].strip()] = None
     return PhraseGroup(MEDICATION, tuple(name for name in names if name))
 

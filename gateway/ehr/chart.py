@@ -1,8 +1,9 @@
 """The chart of one visit: what is read from the EHR, each resource checked to be about the launch's patient.
 
-In: a client of this EHR and the launch. Out: ``Chart``, a proof. Patient, Encounter, Practitioner and Consent are
-read at the same time, one round trip deep. One resource of another patient and nothing is shown. What of Consent
-could not be read is kept as a sentence, because an unread consent may be a refusal; it is never left out silently.
+In: a client of this EHR and the launch. Out: ``Chart``, a proof. Patient, Encounter, Practitioner, Consent and, where
+the site has them read, medications are read at the same time, one round trip deep. One resource of another patient and
+nothing is shown. What of Consent could not be read is kept as a sentence, because an unread consent may be a refusal;
+it is never left out silently.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from gateway.ehr.client import FhirClient, Resource, SearchResult
 from gateway.ehr.consents import add_written, search_consents
 from gateway.ehr.context import LaunchContext
 from gateway.ehr.dates import format_period, parse_date
+from gateway.ehr.language import ENGLISH, expect_language
+from gateway.ehr.medications import read_medications
 from gateway.ehr.naming import (
     Identifier,
     choose_identifiers,
@@ -121,7 +124,8 @@ class Chart:
     ``consents`` are this patient's Consent resources, references to this EHR made relative; ``consent_problems`` says
     what could not be read of them; ``related`` are the patient's RelatedPersons who answered one of them, take part in
     the visit, or whom the EHR lists.
-    ``read`` lists (reference, what it is) of everything that was read.
+    ``read`` lists (reference, what it is) of everything that was read. ``language`` (BCP 47) is the one that the visit
+    is expected to be held in. ``medications`` are the names of the active ones, where the site has them read.
     """
 
     maker: InitVar[Maker]
@@ -137,6 +141,8 @@ class Chart:
     related: tuple[Resource, ...]
     read: tuple[tuple[str, str], ...]
     telehealth: TelehealthFact
+    language: str = ENGLISH
+    medications: tuple[str, ...] = ()
 
     def __post_init__(self, maker: Maker) -> None:
         MAKER.check(maker)
@@ -155,8 +161,9 @@ async def read_chart(client: FhirClient, context: LaunchContext, site: EhrSite, 
         _read_practitioner(client, context, site, now),
         search_consents(client, context.patient_id, site.issuer),
         read_related(client, context, site.issuer),
+        read_medications(client, context, site),
     )
-    patient, visits, practitioner, found, listed = await asyncio.gather(*wanted)
+    patient, visits, practitioner, found, listed, medications = await asyncio.gather(*wanted)
     named = {id_ for one in visits for id_ in list_named(one.encounter, site.issuer)} | found.named
     related = await read_named(client, named, listed, context.patient_id, site.issuer)
     encounters = [
@@ -175,7 +182,7 @@ async def read_chart(client: FhirClient, context: LaunchContext, site: EhrSite, 
     read += [(reference_of(one.group), "Group") for one in visits if one.group]
     if practitioner.name != CLINICIAN_UNKNOWN:
         read.append((practitioner.reference, "Clinician"))
-    read += [*found.rows(), *name_read(related)]
+    read += [*found.rows(), *name_read(related), *medications.rows]
     return Chart(
         MAKER,
         context=context,
@@ -190,6 +197,8 @@ async def read_chart(client: FhirClient, context: LaunchContext, site: EhrSite, 
         related=related,
         read=tuple(read),
         telehealth=tell_telehealth(chosen, site),
+        language=expect_language(patient, site),
+        medications=medications.names,
     )
 
 

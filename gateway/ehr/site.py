@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gateway.configuration import read_toml
+from gateway.ehr.scopes import covers, split_scopes
 from gateway.errors import ConfigurationError
 from gateway.settings import PREFIX
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 LocalReference = Annotated[str, StringConstraints(pattern=r"^(Organization|Device|CareTeam)/[A-Za-z0-9\-._]{1,128}$")]
+Language = Annotated[str, StringConstraints(pattern=r"^(chart|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*)$", max_length=35)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
 
 
@@ -62,6 +64,15 @@ class Note(_Part):
     provenance: bool = True
     conditional_create: bool = Field(True, description="If-None-Exist is honoured")
     period_end: bool = Field(False, description="context.period.end is required (Oracle Health)")
+    language: Language = Field("en", description="BCP 47; chart: the one that the patient prefers, else English")
+
+
+class ChartReading(_Part):
+    """What is read of the chart beside what every visit needs; by default nothing."""
+
+    medications: Literal["none", "MedicationRequest", "MedicationStatement"] = Field(
+        "none", description="the active ones by name, so that they are heard right"
+    )
 
 
 class Launch(_Part):
@@ -94,6 +105,7 @@ class EhrSite(_Part):
     client: Client
     backend: Backend | None = None
     note: Note = Note()
+    chart: ChartReading = ChartReading()
     consent: Consents = Consents()
     launch: Launch = Launch()
     telehealth: Telehealth = Telehealth()
@@ -104,6 +116,14 @@ class EhrSite(_Part):
     )
     identifier_labels: dict[str, Text] = Field(default_factory=dict, description="identifier system to its label (MRN)")
     timeout_seconds: float = Field(10.0, gt=0, le=120)
+
+    @model_validator(mode="after")
+    def _medications_are_asked_for(self) -> "EhrSite":
+        needed = f"patient/{self.chart.medications}.s"
+        asked = [scopes for scopes in (self.client.scopes, self.client.standalone_scopes) if scopes]
+        if self.chart.medications != "none" and not all(covers(split_scopes(scopes), needed) for scopes in asked):
+            raise ValueError(f"chart.medications needs {needed} among the scopes of [client]")
+        return self
 
 
 def read_sites(folder: Path) -> dict[str, EhrSite]:

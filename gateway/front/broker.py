@@ -103,7 +103,7 @@ class Broker:
         self._visit_id = visit_id
         self._site = site
         self._base = site.issuer.rstrip("/")
-        self._may = May(consents=site.consent.answers == "write", audit_events=site.consent.audit_events)
+        self._may = May(site.consent.answers == "write", site.consent.audit_events, site.chart.medications)
         self._http = http
         self._ledger = ledger
         self._on_ended = on_ended

@@ -109,10 +109,12 @@ class LaunchDesk:
 
 
 def wanted_scopes(site: EhrSite) -> tuple[str, ...]:
-    """What the consent table of a site's file takes beyond what every visit needs."""
+    """What the tables ``consent`` and ``chart`` of a site's file take beyond what every visit needs."""
     consent, wanted = site.consent, []
     if consent.answers == "write":
         wanted += ["patient/Consent.c", *(["patient/Consent.u"] if consent.change else [])]
     if consent.audit_events:
         wanted.append("patient/AuditEvent.c")  # a user's grant reaches the patient's too
+    if site.chart.medications != "none":
+        wanted.append(f"patient/{site.chart.medications}.s")
     return tuple(wanted)

@@ -1,10 +1,10 @@
 """What a visit may ask of its EHR: decided from the method, the path, the query and two headers, before it is sent.
 
 A read names this visit's own patient, encounter or clinician, or one resource of the few other kinds; a search names
-this visit's patient, and nothing in it may bring in more than matches; a write creates a note or its Provenance and,
-where the site says so, a Consent or an AuditEvent; the one update is of a Consent in a version that the visit names.
-Whether what comes back is this patient's, the visit checks itself (``ehr/chart``); what it writes, nobody checks
-here: bodies are not looked at.
+this visit's patient, and nothing in it may bring in more than matches; medications are searched for only where the site
+says so. A write creates a note or its Provenance and, where the site says so, a Consent or an AuditEvent; the one
+update is of a Consent in a version that the visit names. Whether what comes back is this patient's, the visit checks
+itself (``ehr/chart``); what it writes, nobody checks here: bodies are not looked at.
 """
 
 import re
@@ -27,8 +27,9 @@ READABLE = frozenset(
         "Binary",
     }
 )
-OF_PATIENT = frozenset({"Encounter", "Consent", "DocumentReference", "RelatedPerson"})  # searched by patient
-OF_SUBJECT = frozenset({"Encounter", "DocumentReference"})  # of these, those with a search parameter ``subject``
+MEDICATIONS = frozenset({"MedicationRequest", "MedicationStatement"})  # searched, and only where the site says so
+OF_PATIENT = frozenset({"Encounter", "Consent", "DocumentReference", "RelatedPerson"}) | MEDICATIONS
+OF_SUBJECT = frozenset({"Encounter", "DocumentReference"}) | MEDICATIONS  # searched by ``subject`` too
 WRITABLE = frozenset({"DocumentReference", "Provenance"})
 ID = re.compile(r"(?!\.+$|_)[A-Za-z0-9\-._]{1,128}")
 # FHIR R4 search, 3.1.1: each of these names the patient; the modifier says the type, as the value may too.
@@ -47,10 +48,17 @@ ENTITY_TAG = re.compile(r'(?:W/)?"[A-Za-z0-9\-._]{1,128}"')  # one version; R4 k
 
 @dataclass(frozen=True, slots=True)
 class May:
-    """What this site lets a visit write beside the note: Consents (and set one inactive), AuditEvents."""
+    """What this site lets a visit do beside reading what every visit needs and writing its note.
+
+    Attributes:
+        consents: write Consents, and set one inactive.
+        audit_events: write AuditEvents.
+        medications: the one kind of resource to search for the patient's medications, or ``none``.
+    """
 
     consents: bool = False
     audit_events: bool = False
+    medications: str = "none"
 
 
 NOTE_ALONE = May()
@@ -112,7 +120,7 @@ def judge_call(
             return Call("capability", "CapabilityStatement", path) if only_showing else Refused("query")
         case "GET", []:
             return Call("search", "", path) if _asks_for_page(values) else Refused("base")
-        case "GET", [type_] if type_ in READABLE:
+        case "GET", [type_] if type_ in READABLE or (type_ in MEDICATIONS and type_ == may.medications):
             return _judge_search(type_, values, own, ehr_base)
         case "GET", [type_, id_, *version] if type_ in READABLE and ID.fullmatch(id_) and _is_version(version):
             if not _is_own(type_, id_, own):

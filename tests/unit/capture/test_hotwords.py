@@ -42,12 +42,16 @@ def test_says_a_medication_as_people_do() -> None:
     displays = [
         "sertraline 50 MG Oral Tablet",
         "Sertraline 100 MG",
-        "24 HR bupropion",
-        "Lithium carbonate",
+        "24 HR bupropion hydrochloride 150 MG Extended Release Oral Tablet",
+        "Lithium carbonate ER 450 mg tablet",
         "insulin, regular",
+        "sodium oxybate 500 MG/ML Oral Solution",
+        "Folic acid 1 MG",
+        "36437",
         "",
     ]
-    assert group_medications(displays) == PhraseGroup("medication", ("sertraline", "lithium carbonate", "insulin"))
+    names = ("sertraline", "bupropion", "lithium", "insulin", "sodium oxybate", "folic acid")
+    assert group_medications(displays) == PhraseGroup("medication", names)
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1), max_size=6), st.integers(0, 12))

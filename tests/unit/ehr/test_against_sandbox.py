@@ -138,6 +138,14 @@ async def test_every_visit_of_today_can_be_launched_and_read(practice):
     assert set(answers.values()) >= {"permit", "missing", "refused", "expired", "revoked", "not-understood"}, answers
 
 
+async def test_a_patients_medications_are_read_by_name_and_nobody_elses(practice):
+    _, chart = await practice.read(await practice.launch(**await practice.find_visit("Marlowe")))
+    assert chart.medications == ("Sertraline 50 mg tablet",)
+    assert [what for reference, what in chart.read if reference.startswith("MedicationStatement/")] == ["Medication"]
+    _, other = await practice.read(await practice.launch(**await practice.find_visit("Nyström")))
+    assert other.medications == ()
+
+
 async def test_a_launch_without_an_encounter_offers_the_open_ones(practice):
     family = (await people(practice))[0]
     visit = await practice.find_visit(family)

@@ -61,13 +61,14 @@ class Record:
             {"resourceType": "Practitioner", "id": "p1", "name": [{"text": "Dr. Ada Vance"}]}
         ]
         self.consents = [consent("c1")]
+        self.more: list[dict[str, Any]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         path = request.url.path.removeprefix("/fhir/")
         if path in self.failing:
             return httpx.Response(self.failing[path])
-        found: list[dict[str, Any]] = [self.patient, *self.encounters, *self.practitioners, *self.consents]
+        found: list[dict[str, Any]] = [self.patient, *self.encounters, *self.practitioners, *self.consents, *self.more]
         if "/" in path:
             one = next((one for one in found if f"{one['resourceType']}/{one['id']}" == path), None)
             return httpx.Response(200, json=one) if one else httpx.Response(404)
@@ -422,3 +423,12 @@ async def test_hl7s_patients_and_encounters_can_all_be_shown(client, record, pat
         case _:
             record.practitioners = [{**resource, "id": "p1"}]
             assert (await read(client)).practitioner.name != CLINICIAN_UNKNOWN
+
+
+async def test_the_visits_language_is_the_sites_or_the_patients(client, record):
+    spanish = {"coding": [{"system": "urn:ietf:bcp:47", "code": "es"}]}
+    record.patient["communication"] = [{"language": spanish, "preferred": True}]
+    assert (await read(client)).language == "en"
+    chart = await read(client, note={"language": "chart"})
+    assert chart.language == "es"
+    assert (await reread_consents(client, chart, NOW)).language == "es"

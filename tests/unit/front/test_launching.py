@@ -14,9 +14,10 @@ from gateway.front.launching import Expected, LaunchDesk, wanted_scopes
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def make_site(**consent: object) -> EhrSite:
-    given = {"id": "north", "name": "EHR", "issuer": "https://ehr.test/fhir", "client": {"id": "c"}}
-    return EhrSite.model_validate({**given, "consent": consent})
+def make_site(medications: str = "none", **consent: object) -> EhrSite:
+    client = {"id": "c", "scopes": "launch patient/MedicationStatement.rs"}
+    given = {"id": "north", "name": "EHR", "issuer": "https://ehr.test/fhir", "client": client}
+    return EhrSite.model_validate({**given, "consent": consent, "chart": {"medications": medications}})
 
 
 class Granting:
@@ -47,17 +48,18 @@ def complete(caplog):
 
 
 @pytest.mark.parametrize(
-    ("consent", "wanted"),
+    ("said", "wanted"),
     [
         ({}, ()),
         ({"answers": "attest"}, ()),
         ({"answers": "write"}, ("patient/Consent.c", "patient/Consent.u")),
         ({"answers": "write", "change": False}, ("patient/Consent.c",)),
         ({"audit_events": True}, ("patient/AuditEvent.c",)),
+        ({"medications": "MedicationStatement"}, ("patient/MedicationStatement.s",)),
     ],
 )
-def test_what_a_site_wants_done_takes_scopes(consent, wanted):
-    assert wanted_scopes(make_site(**consent)) == wanted
+def test_what_a_site_wants_done_takes_scopes(said, wanted):
+    assert wanted_scopes(make_site(**said)) == wanted
 
 
 async def test_a_smaller_grant_is_said_once_and_the_launch_holds(complete):

@@ -6,7 +6,7 @@ BASE = "https://ehr.example.org/fhir"
 OWN = Own("p1", "e1", "PractitionerRole/7")
 
 
-ALL = May(consents=True, audit_events=True)
+ALL = May(consents=True, audit_events=True, medications="MedicationStatement")
 TAG = 'W/"3"'
 
 
@@ -99,6 +99,19 @@ def test_passes_what_a_visit_needs(method, path, query, action, may):
         ("GET", "Practitioner/7", ""),
         ("GET", "PractitionerRole/8", ""),
         ("GET", "PractitionerRole", "_id=8"),
+        # medications of another patient, or otherwise than by a search for this one's
+        ("GET", "MedicationStatement", ""),
+        ("GET", "MedicationStatement", "patient=p2"),
+        ("GET", "MedicationStatement", "patient=p1&subject=Patient/p2"),
+        ("GET", "MedicationStatement", "patient=p1&_include=MedicationStatement:medication"),
+        ("GET", "MedicationStatement", "patient=p1&medication.code=36437"),
+        ("GET", "MedicationStatement", "code=36437"),
+        ("GET", "MedicationStatement/7", ""),
+        ("GET", "MedicationStatement/7/_history", ""),
+        ("GET", "MedicationStatement/_history", ""),
+        ("POST", "MedicationStatement", ""),
+        ("PUT", "MedicationStatement/7", ""),
+        ("GET", "Medication/7", ""),
         # kinds that no visit reads, and spellings that a lenient server may take for one
         ("GET", "Observation/1", ""),
         ("GET", "Condition", "patient=p1"),
@@ -209,6 +222,23 @@ def test_without_an_encounter_in_the_launch_any_may_be_read_and_the_visit_checks
     own = Own("p1", None, "Practitioner/42")
     assert isinstance(judge_call("GET", "Encounter/e2", "", own, BASE), Call)
     assert isinstance(judge_call("GET", "Practitioner/42", "", own, BASE), Call)
+
+
+# What a site has read beside the rest -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("type_", ["MedicationRequest", "MedicationStatement"])
+@pytest.mark.parametrize("query", ["patient=p1&status=active", "subject=Patient/p1", "subject:Patient=p1&_count=50"])
+def test_medications_are_searched_for_where_the_site_says_so_and_in_that_kind_alone(type_, query):
+    other = "MedicationStatement" if type_ == "MedicationRequest" else "MedicationRequest"
+    assert judge("GET", type_, query, may=May(medications=type_)) == Call("search", type_, type_)
+    assert judge("GET", type_, query, may=May(medications=other)) == Refused("call")
+    assert judge("GET", type_, query) == Refused("call")
+
+
+@pytest.mark.parametrize("type_", ["none", "Condition"])
+def test_no_other_kind_can_be_turned_on(type_):
+    assert judge("GET", type_, "patient=p1", may=May(medications=type_)) == Refused("call")
 
 
 # What a site allows beside the note ---------------------------------------------------------------------------------

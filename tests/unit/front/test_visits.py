@@ -65,6 +65,18 @@ async def test_another_patients_search_is_refused_before_anything_is_sent(held, 
     assert ehr.requests == []
 
 
+async def test_medications_are_passed_on_where_the_site_has_them_read(held, visits, site, context, access, ehr):
+    search = "/api/fhir/MedicationRequest?patient=p1&status=active"
+    assert (await call(held, "GET", search)).json()["status"] == 403
+    await visits.abandon(held)
+    chart = site.chart.model_copy(update={"medications": "MedicationRequest"})
+    reading = await visits.start(site.model_copy(update={"chart": chart}))
+    await visits.open(reading, context, access)
+    assert (await call(reading, "GET", search)).json()["status"] == 200
+    assert (await call(reading, "GET", search.replace("Request", "Statement"))).json()["status"] == 403
+    assert [path for _, path, _, _ in ehr.requests] == ["/fhir/MedicationRequest?patient=p1&status=active"]
+
+
 async def test_a_visit_says_nothing_to_the_ehr_but_what_a_fhir_call_says(held, ehr):
     given = {"X-HTTP-Method-Override": "DELETE", "X-Forwarded-User": "root", "Prefer": "return=representation"}
     assert (await call(held, "POST", "/api/write", content=b"{}", headers=given)).json()["status"] == 201
