@@ -438,6 +438,16 @@ async def test_there_is_no_web_socket_but_a_sessions(browser):
     assert [message["type"] for message in sent] == ["websocket.close"]  # before it was accepted: 403
 
 
+async def test_a_lines_sound_goes_to_the_holder_byte_for_byte_and_is_stored_nowhere(browser):
+    back, cookie = await open_visit(browser)
+    path = f"{back.headers['location']}api/segments/3/sound"
+    reply = await browser.get(path, headers={**cookie, "range": "bytes=0-"})
+    assert (reply.status_code, reply.content) == (200, bytes(range(256)) * 3_125)
+    wanted = {"content-type": "audio/wav", "content-length": "800000", "cache-control": "no-store"}
+    assert {name: reply.headers[name] for name in wanted} == wanted
+    assert (await browser.get(path)).status_code == 403
+
+
 async def test_a_visit_does_not_say_what_a_browser_may_do_with_its_answer(browser):
     back, cookie = await open_visit(browser)
     reply = await browser.get(f"{back.headers['location']}api/evil", headers=cookie)
