@@ -6,7 +6,6 @@
 
 import hashlib
 import weakref
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from gateway.capture.frames import Ack, Frame, FrameLog
 from gateway.capture.hearer import HeardWork, PieceHearer
 from gateway.capture.session import PieceWork
 from gateway.capture.spans import Span
-from gateway.capture.speakers import SpeakerMark
 from gateway.front.environment import set_up_logging
 from gateway.front.supervisor import serve
 from gateway.settings import read_settings
@@ -43,10 +41,10 @@ class WatchedLog(FrameLog):
 
 
 class WatchedHearer(PieceHearer):
-    def hear(self, work: PieceWork, marks: Iterable[SpeakerMark] = ()) -> HeardWork:
+    def hear(self, work: PieceWork, *given: Any, **more: Any) -> HeardWork:
         spans = [[span.start, span.end] for span in work.piece.spans]
         pieces.append({"channel": work.channel.value, "spans": spans, "sha256": hash_samples(work.samples)})
-        return super().hear(work, marks)
+        return super().hear(work, *given, **more)
 
 
 def hash_samples(samples: np.ndarray) -> str:
@@ -69,8 +67,8 @@ def describe_log(log: FrameLog) -> dict[str, dict[str, Any]]:
 
 
 def compose_visit(room: VisitRoom) -> FastAPI:
-    session.FrameLog = WatchedLog  # type: ignore[misc]
-    hearing.PieceHearer = WatchedHearer  # type: ignore[misc]
+    session.FrameLog = WatchedLog  # type: ignore[attr-defined]
+    hearing.PieceHearer = WatchedHearer  # type: ignore[attr-defined]
     app = composition.compose_visit(room)
 
     @app.get("/api/watched")

@@ -1,12 +1,12 @@
 """A scanner over another process's memory, for marks that a test planted in what it sent."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-CHUNK_BYTES = 16 * 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 MASK_BYTES = 4  # RFC 6455, 5.3: the key that a WebSocket client lays over its payload
 
 
@@ -20,17 +20,29 @@ def can_scan(pid: int) -> bool:
 
 
 def count_marks(pid: int, mark: bytes) -> int:
-    """How often the mark lies in memory, plain or under any WebSocket mask.
+    """How often the mark lies in memory, plain or under any WebSocket mask."""
+    return count_each(pid, {"": mark})[""]
+
+
+def count_each(pid: int, marks: Mapping[str, bytes]) -> dict[str, int]:
+    """How often each mark lies in memory, plain or under any WebSocket mask.
 
     The XOR of each byte with the one a mask's length further is the same with the mask and without it.
     """
-    sought = _fold(mark)
-    overlap = len(mark)
-    found = 0
+    sought = {name: _fold(mark) for name, mark in marks.items()}
+    found = dict.fromkeys(marks, 0)
+    overlap = max(map(len, marks.values()))
     for first, last in _list_regions(pid):
         for start in range(first, last, CHUNK_BYTES):
-            found += _fold(_read(pid, start, min(start + CHUNK_BYTES + overlap, last))).count(sought)
+            held = _fold(_read(pid, start, min(start + CHUNK_BYTES + overlap, last)))
+            for name, mark in sought.items() if held.strip(b"\0") else ():
+                found[name] += held.count(mark)
     return found
+
+
+def spell(words: str) -> dict[str, bytes]:
+    """Words as they may lie in memory: encoded, or as one of Python's strings (PEP 393: 1, 2 or 4 bytes a letter)."""
+    return {coding: words.encode(coding) for coding in ("utf-8", "utf-16-le", "utf-32-le")}
 
 
 def _fold(data: bytes) -> bytes:
@@ -39,10 +51,11 @@ def _fold(data: bytes) -> bytes:
 
 
 def _list_regions(pid: int) -> Iterator[tuple[int, int]]:
+    """What the process may have written; the rest are the kernel's own pages, and files as they are on the disk."""
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-        addresses, mode = line.split()[:2]
+        addresses, mode, *_, place = [*line.split(maxsplit=5), ""][:6]
         first, _, last = addresses.partition("-")
-        if "r" in mode and "[v" not in line:  # the kernel's own pages
+        if "r" in mode and not place.startswith("[v") and ("w" in mode or not place.startswith("/")):
             yield int(first, 16), int(last, 16)
 
 
