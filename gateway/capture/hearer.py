@@ -1,19 +1,22 @@
 """Hears one piece of a session twice and makes its segments; runs in a thread.
 
 In: a ``PieceWork``. Out: its sentences as segments without a number, each with its speaker if that is certain, both
-texts where the hearings differ; one mark where the piece was not understood. It waits for a compute slot, and for no
-piece longer than its deadline: a hearing that fails or comes too late is tried once more.
+texts where the hearings differ; one mark where the piece was not understood; where asked for, the language that the
+model hears. It waits for a compute slot, and for no piece longer than its deadline: a hearing that fails or comes too
+late is tried once more.
 """
 
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.capture.audio import SAMPLE_RATE, Samples
 from gateway.capture.heard import HeardPiece
 from gateway.capture.hearings import Differ, HeardSentence, merge_hearings
 from gateway.capture.hotwords import Hotwords
+from gateway.capture.language import LanguageGuess
 from gateway.capture.material import Segment, Source, Speaker
 from gateway.capture.session import PieceWork
 from gateway.capture.spans import Span
@@ -24,13 +27,21 @@ from gateway.errors import ModelError
 DEADLINE_SECONDS = 60.0
 ATTEMPTS = 2
 
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True, slots=True)
 class HeardWork:
-    """What became of a piece. ``bled`` says that one channel holds what another's loudspeaker played."""
+    """What became of a piece.
+
+    Attributes:
+        bled: one channel holds what another's loudspeaker played.
+        language: what the model makes of it, where it was asked and could say.
+    """
 
     segments: tuple[Segment, ...]
     bled: bool = False
+    language: LanguageGuess | None = None
 
 
 class PieceHearer:
@@ -56,12 +67,19 @@ class PieceHearer:
         self._hold_slot = hold_slot
         self._deadline_seconds = deadline_seconds
 
-    def hear(self, work: PieceWork, marks: Iterable[SpeakerMark] = ()) -> HeardWork:
-        """Never raises because of the model: what it can't hear is a mark that a person listens to."""
+    def hear(self, work: PieceWork, marks: Iterable[SpeakerMark] = (), ask_language: bool = False) -> HeardWork:
+        """Never raises because of the model: what it can't hear is a mark that a person listens to.
+
+        Args:
+            ask_language: also ask which language it is (``LanguageEar.wants``); a guess that fails is not made again.
+        """
         samples = work.samples
+        language: LanguageGuess | None = None
         with self._hold_slot():
             first = self._try(samples, "")
             second = self._try(samples, self._hotwords) if first and self._hotwords else first
+            if first and ask_language:
+                language = _run_within(self._deadline_seconds, lambda: self._transcriber.detect_language(samples))
         if first is None:
             return HeardWork((_mark_missed(work),))
         likenesses: list[Likeness] = []
@@ -69,7 +87,7 @@ class PieceHearer:
         segments = tuple(
             _place(sentence, work, placed, likenesses) for sentence in merge_hearings(first, second, self._differ)
         )
-        return HeardWork(segments, any(likeness.same_sound for likeness in likenesses))
+        return HeardWork(segments, any(likeness.same_sound for likeness in likenesses), language)
 
     def _try(self, samples: Samples, hotwords: str) -> HeardPiece | None:
         for _ in range(ATTEMPTS):
@@ -79,14 +97,14 @@ class PieceHearer:
         return None
 
 
-def _run_within(seconds: float, hear: Callable[[], HeardPiece]) -> HeardPiece | None:
+def _run_within(seconds: float, ask: Callable[[], Answer]) -> Answer | None:
     """None where the model failed or took longer; a decoder can't be stopped, so its thread is left to itself."""
-    found: list[HeardPiece] = []
+    found: list[Answer] = []
     failed: list[BaseException] = []
 
     def run() -> None:
         try:
-            found.append(hear())
+            found.append(ask())
         except BaseException as error:  # noqa: BLE001 - it is raised again, in the thread that waits
             failed.append(error)
 

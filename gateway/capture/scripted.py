@@ -8,6 +8,7 @@ import numpy as np
 
 from gateway.capture.audio import SAMPLE_RATE, Samples, nothing_was_said
 from gateway.capture.heard import NOTHING_HEARD, HeardPiece, HeardWord
+from gateway.capture.language import LanguageGuess
 from gateway.capture.material import Segment, Source, Speaker
 from gateway.capture.transcriber import OnProgress, TranscriberInfo
 from gateway.capture.voice import WINDOW, Probabilities
@@ -48,6 +49,9 @@ class ScriptedTranscriber:
         share = len(samples) / SAMPLE_RATE / max(1, len(words))
         heard = (HeardWord(f" {word}", place * share, (place + 1) * share, 0.95) for place, word in enumerate(words))
         return HeardPiece(tuple(heard), -0.2, 0.1, 1.4) if samples.any() else NOTHING_HEARD
+
+    def detect_language(self, samples: Samples) -> LanguageGuess | None:
+        return LanguageGuess(self.language, 0.95)
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gateway.capture.audio import Samples
 from gateway.capture.heard import HeardPiece
+from gateway.capture.language import LanguageGuess
 from gateway.capture.material import Segment
 
 OnProgress = Callable[[float], None]
@@ -55,6 +56,19 @@ class Transcriber(Protocol):
         Args:
             samples: float32 (samples,), [-1, 1], 16 kHz, mono; at most 25 s.
             hotwords: phrases that it may hear more easily, within ``HOTWORD_TOKENS``.
+
+        Raises:
+            ModelError: the model's files are missing or damaged, or it failed.
+        """
+        ...
+
+    def detect_language(self, samples: Samples) -> LanguageGuess | None:
+        """Guess from the sound in which language a piece is spoken; None where the model knows one language only.
+
+        ``hear`` and ``transcribe`` write the model's one language, whatever is spoken.
+
+        Args:
+            samples: float32 (samples,), [-1, 1], 16 kHz, mono; at most 25 s, and speech: in silence it guesses too.
 
         Raises:
             ModelError: the model's files are missing or damaged, or it failed.

@@ -15,6 +15,7 @@ from typing import Any
 from gateway.capture.audio import SAMPLE_RATE, Samples, nothing_was_said
 from gateway.capture.engine import keep_at_home
 from gateway.capture.heard import NOTHING_HEARD, HeardPiece, HeardWord, read_sentences
+from gateway.capture.language import LanguageGuess
 from gateway.capture.material import Segment
 from gateway.capture.pieces import gather_pieces
 from gateway.capture.spans import Span
@@ -26,6 +27,7 @@ PIECE_DEADLINE_SECONDS = 60.0
 _MOST_TOKENS = 224  # a piece of 25 s at five words a second; the engine's window has room for 448
 _BEAM = 5  # against greedy, on synthetic voices: a third fewer misheard words for a fifth more processor time
 _STRETCH = 300 * SAMPLE_RATE  # speech is searched for in stretches, so that cancel is seen
+_TAGS = {"jw": "jv"}  # Whisper's one code that is no BCP 47 tag: Javanese
 _MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
@@ -81,6 +83,16 @@ class WhisperTranscriber:
     def hear(self, samples: Samples, hotwords: str = "") -> HeardPiece:
         return self._hear(self._open(), samples, hotwords)
 
+    def detect_language(self, samples: Samples) -> LanguageGuess | None:
+        whisper = self._open().model
+        if not whisper.model.is_multilingual:
+            return None
+        try:
+            code, probability, _ = whisper.detect_language(samples)
+        except (RuntimeError, ValueError) as error:
+            raise self._failed(error) from error
+        return LanguageGuess(_TAGS.get(code, code), float(probability))
+
     def count_tokens(self, text: str) -> int:
         tokenizer = self._open().model.hf_tokenizer
         return len(tokenizer.encode(" " + text.strip(), add_special_tokens=False).ids)
@@ -105,11 +117,7 @@ class WhisperTranscriber:
             )
             found = list(windows)
         except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                "model.failed",
-                f"The speech model {self._model.name} failed: run `countersign models verify`, or type the note.",
-                type(error).__name__,
-            ) from error
+            raise self._failed(error) from error
         if not found:
             return NOTHING_HEARD
         return HeardPiece(
@@ -121,6 +129,13 @@ class WhisperTranscriber:
             min(window.avg_logprob for window in found),
             max(window.no_speech_prob for window in found),
             max(window.compression_ratio for window in found),
+        )
+
+    def _failed(self, error: Exception) -> ModelError:
+        return ModelError(
+            "model.failed",
+            f"The speech model {self._model.name} failed: run `countersign models verify`, or type the note.",
+            type(error).__name__,
         )
 
     def _open(self) -> Any:

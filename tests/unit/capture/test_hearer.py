@@ -14,6 +14,7 @@ from gateway.capture.frames import Frame, FrameLog
 from gateway.capture.heard import HeardPiece
 from gateway.capture.hearer import PieceHearer
 from gateway.capture.hotwords import HOTWORD_TOKENS, Hotwords, PhraseGroup, fit_hotwords
+from gateway.capture.language import LanguageGuess
 from gateway.capture.material import Channel, Source, Speaker, gather_material
 from gateway.capture.pieces import Piece
 from gateway.capture.scripted import ScriptedTranscriber
@@ -130,6 +131,52 @@ def test_both_hearings_of_a_piece_happen_in_one_slot(samples: Samples) -> None:
 
     PieceHearer(transcriber, HOTWORDS, differ, hold_slot).hear(make_work(samples))
     assert heard_before_and_after == [0, 2]
+
+
+def test_asks_for_the_language_within_the_same_slot_and_only_when_told_to(samples: Samples) -> None:
+    is_held = False
+
+    class Asked(ScriptedTranscriber):
+        def detect_language(self, samples: Samples) -> LanguageGuess | None:
+            assert is_held
+            assert len(samples) == len(work.samples)
+            return super().detect_language(samples)
+
+    @contextmanager
+    def hold_slot() -> Iterator[None]:
+        nonlocal is_held
+        is_held = True
+        yield
+        is_held = False
+
+    work = make_work(samples)
+    hearer = PieceHearer(Asked(SAID, language="es"), HOTWORDS, differ, hold_slot)
+    assert hearer.hear(work, ask_language=True).language == LanguageGuess("es", 0.95)
+    assert hearer.hear(work).language is None
+
+
+@pytest.mark.parametrize("fault", [fail, hang])
+def test_a_guess_that_fails_or_is_late_is_none_and_the_words_are_there(
+    samples: Samples, fault: Callable[[], None]
+) -> None:
+    asked: list[int] = []
+
+    class Unsure(ScriptedTranscriber):
+        def detect_language(self, samples: Samples) -> LanguageGuess | None:
+            asked.append(len(samples))
+            fault()
+            return super().detect_language(samples)
+
+    hearer = PieceHearer(Unsure(SAID), HOTWORDS, differ, deadline_seconds=0.2)
+    heard = hearer.hear(make_work(samples), ask_language=True)
+    assert heard.language is None
+    assert [one.text for one in heard.segments] == list(SAID)
+    assert len(asked) == 1
+
+
+def test_a_piece_that_was_not_understood_is_not_asked_about(samples: Samples) -> None:
+    hearer = PieceHearer(Faulty(SAID, faults=[fail, fail]), HOTWORDS, differ)
+    assert hearer.hear(make_work(samples), ask_language=True).language is None
 
 
 def test_two_channels_that_differ_name_the_speaker_and_bleed_does_not(dictation: Samples) -> None:

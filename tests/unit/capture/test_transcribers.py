@@ -121,6 +121,17 @@ def test_hears_with_as_many_hotwords_as_the_budget_allows(transcriber: Transcrib
     assert transcriber.hear(dictation[: 20 * SAMPLE_RATE], line).spoken
 
 
+def test_guesses_its_own_language_in_speech_of_it_or_knows_no_other(
+    transcriber: Transcriber, dictation: Samples
+) -> None:
+    guess = transcriber.detect_language(dictation[: 20 * SAMPLE_RATE])
+    is_multilingual = isinstance(transcriber, ScriptedTranscriber) or transcriber.describe().name == "Whisper base"
+    assert (guess is not None) == is_multilingual
+    if guess is not None:
+        assert guess.language == transcriber.describe().language
+        assert 0.5 <= guess.probability <= 1.0
+
+
 def test_says_what_hears(transcriber: Transcriber) -> None:
     info = transcriber.describe()
     assert info.name
