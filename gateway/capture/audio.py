@@ -27,7 +27,10 @@ Samples = npt.NDArray[np.float32]
 _BLOCK_SECONDS = 10
 _LOUD_ENOUGH = 10 ** (-60 / 20)  # −60 dBFS: below it no window of 30 ms holds speech that a model could hear
 _FORMATS = ("WAV", "WAVEX", "FLAC")
+_WAV_TAGS = (1, 3, 0xFFFE)  # PCM, float, extensible: no other decoder of the library is ever begun
+_MOST_CHUNKS = 100  # before the sound; a recorder writes ten at most
 _SUBTYPES = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+_MOST_PHASES = 640  # 11025 Hz needs as many sets of filter taps, a rate like 44101 Hz needs 16,000: 100 MB
 _UNKNOWN_FRAMES = 1 << 62  # libsndfile's word for "the header does not say" is near 2^63
 _UNKNOWN_BYTES = 0x7FFF_F000  # a WAV that was written as a stream declares this much or more
 
@@ -74,9 +77,7 @@ def decode_audio(
             _require_shape(sound, limits)
             samples = _decode(sound, limits, deadline, clock)
     except soundfile.SoundFileError as error:
-        raise CaptureError(
-            "audio.damaged", "The recording is damaged and can't be read: record it or export it again."
-        ) from error
+        raise _damaged() from error
     _require_sound(samples)
     return samples
 
@@ -98,32 +99,35 @@ def _require_whole_wav(data: bytes) -> None:
     The layout: https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html
     """
     position = 12
-    while position + 8 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if position + 8 > len(data):
+            raise _cut_short()
         name, size = struct.unpack_from("<4sI", data, position)
+        if name == b"fmt " and int.from_bytes(data[position + 8 : position + 10], "little") not in _WAV_TAGS:
+            raise _other_encoding()
         if name == b"data":
             if size < _UNKNOWN_BYTES and position + 8 + size > len(data):
                 raise _cut_short()
             return
         position += 8 + size + size % 2
-    raise _cut_short()
+    raise _damaged()
 
 
 def _require_shape(sound: Any, limits: AudioLimits) -> None:
     """Refuse by what the header says, before anything is decoded."""
     if sound.format not in _FORMATS or sound.subtype not in _SUBTYPES:
-        raise CaptureError(
-            "audio.encoding", "The recording's encoding is not supported: export it as 16-bit WAV or as FLAC."
-        )
+        raise _other_encoding()
     if sound.channels > limits.channels:
         raise CaptureError(
             "audio.channels",
             f"The recording has {sound.channels} channels and at most {limits.channels} are taken: export it as mono.",
         )
-    if not limits.lowest_rate <= sound.samplerate <= limits.highest_rate:
+    is_usual = SAMPLE_RATE // math.gcd(sound.samplerate, SAMPLE_RATE) <= _MOST_PHASES
+    if not is_usual or not limits.lowest_rate <= sound.samplerate <= limits.highest_rate:
         raise CaptureError(
             "audio.rate",
-            f"The recording has {sound.samplerate} samples a second; {limits.lowest_rate} to "
-            f"{limits.highest_rate} are taken: export it with 16000 or 48000.",
+            f"The recording has {sound.samplerate} samples a second, a rate that is not taken: export it with 16000 or "
+            "48000.",
         )
     if sound.frames == 0:
         raise CaptureError("audio.empty", "The recording holds no sound: record it again.")
@@ -145,14 +149,12 @@ def _decode(sound: Any, limits: AudioLimits, deadline: float, clock: Callable[[]
                 "audio.slow", "The recording took too long to decode: send it as 16-bit WAV or in shorter parts."
             )
         if not np.isfinite(block).all():
-            raise CaptureError(
-                "audio.damaged", "The recording is damaged and can't be read: record it or export it again."
-            )
-        blocks.append(resampler.push(np.clip(block, -1.0, 1.0)))
+            raise _damaged()
+        blocks.append(_clip(resampler.push(_clip(block))))
     if frames < sound.frames < _UNKNOWN_FRAMES:
         raise _cut_short()
-    blocks.append(resampler.flush())
-    return np.clip(np.concatenate(blocks), -1.0, 1.0)
+    blocks.append(_clip(resampler.flush()))
+    return np.concatenate(blocks)
 
 
 def _read_blocks(sound: Any) -> Iterator[Samples]:
@@ -162,6 +164,10 @@ def _read_blocks(sound: Any) -> Iterator[Samples]:
         if not len(block):
             return
         yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+
+
+def _clip(samples: Samples) -> Samples:
+    return np.clip(samples, -1.0, 1.0)
 
 
 def _require_sound(samples: Samples) -> None:
@@ -189,6 +195,16 @@ def nothing_was_said() -> CaptureError:
         "audio.silent",
         "Nothing was said in this recording: check that the right microphone is on, and record it again.",
     )
+
+
+def _other_encoding() -> CaptureError:
+    return CaptureError(
+        "audio.encoding", "The recording's encoding is not supported: export it as 16-bit WAV or as FLAC."
+    )
+
+
+def _damaged() -> CaptureError:
+    return CaptureError("audio.damaged", "The recording is damaged and can't be read: record it or export it again.")
 
 
 def _cut_short() -> CaptureError:

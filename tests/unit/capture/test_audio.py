@@ -1,6 +1,7 @@
 import io
 import struct
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -113,7 +114,54 @@ def test_refuses_eight_channels() -> None:
     assert refused(encode(tone(channels=8))).code == "audio.channels"
 
 
-@pytest.mark.parametrize("rate", [4_000, 192_000])
+def make_wav(*chunks: tuple[bytes, bytes]) -> bytes:
+    body = b"WAVE" + b"".join(
+        name + struct.pack("<I", len(held)) + held + b"\0" * (len(held) % 2) for name, held in chunks
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def make_format(tag: int, rate: int = SAMPLE_RATE) -> tuple[bytes, bytes]:
+    return b"fmt ", struct.pack("<HHIIHH", tag, 1, rate, 2 * rate, 2, 16)
+
+
+SOUND = (b"data", (tone(1, SAMPLE_RATE) * 32767).astype("<i2").tobytes())
+
+
+def test_passes_over_chunks_that_it_does_not_know() -> None:
+    assert len(decode_audio(make_wav((b"LIST", b"odd"), make_format(1), (b"junk", b""), SOUND))) == SAMPLE_RATE
+
+
+@pytest.mark.parametrize("tag", [0x0000, 0x0002, 0x0011, 0x0031, 0x0055, 0x0064, 0xFFFF])
+def test_refuses_another_encoding_before_the_library_sees_it(tag: int, monkeypatch) -> None:
+    monkeypatch.setattr(soundfile, "SoundFile", None)
+    assert refused(make_wav(make_format(tag), SOUND)).code == "audio.encoding"
+
+
+def test_refuses_a_million_chunks_at_once() -> None:
+    data = make_wav(make_format(1), *[(b"junk", b"")] * 1_000_000, SOUND)
+    begun = time.process_time()
+    assert refused(data).code == "audio.damaged"
+    assert time.process_time() - begun < 0.1
+
+
+@pytest.mark.parametrize("rate", [11_025, 12_000, 24_000, 32_000, 88_200, 96_000])
+def test_takes_the_rates_that_recorders_have(rate: int) -> None:
+    assert len(decode_audio(encode(tone(1, rate), rate))) == SAMPLE_RATE
+
+
+def test_holds_a_recording_no_more_than_twice() -> None:
+    data = encode(np.random.default_rng(0).normal(0, 0.1, (120 * RATE, 1)), kind="FLAC")
+    tracemalloc.start()
+    try:
+        samples = decode_audio(data)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2 * samples.nbytes + 12_000_000  # the resampler's blocks are of ten seconds
+
+
+@pytest.mark.parametrize("rate", [4_000, 44_101, 192_000])
 def test_refuses_an_unusual_rate(rate: int) -> None:
     assert refused(encode(tone(rate=rate), rate)).code == "audio.rate"
 
