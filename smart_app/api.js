@@ -70,6 +70,22 @@ export function postDictation(sound) {
 }
 
 /**
+ * The sound of one line: into memory, from which it is played; it has no address of its own on the page.
+ *
+ * @param {number} line
+ * @returns {Promise<ArrayBuffer>} a WAV file
+ */
+export async function readSound(line) {
+  const response = await reach(`api/segments/${line}/sound`, { method: "GET" }, words.listening.offline);
+  if (!response.ok) {
+    throw readTrouble(response.status, await response.json().catch(() => null), words.listening.offline, false);
+  }
+  return response.arrayBuffer().catch(() => {
+    throw new Trouble("offline", words.listening.offline);
+  });
+}
+
+/**
  * Ask for an address at which another tab, or this one, takes the visit over: good once, for a minute.
  *
  * @returns {Promise<URL>}
@@ -96,22 +112,30 @@ async function request(path, options, offline) {
  * @returns {Promise<any>} the answer's JSON
  */
 async function ask(path, options, offline) {
-  let response;
-  let answer;
+  const response = await reach(path, options, offline);
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer !== null) return answer;
+  throw readTrouble(response.status, answer, offline, path === "api/view");
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ * @param {string} offline what to say when nothing answers
+ * @returns {Promise<Response>} whatever its status
+ */
+async function reach(path, options, offline) {
   try {
-    response = await fetch(visitUrl(path), {
+    return await fetch(visitUrl(path), {
       ...options,
       cache: "no-store",
       credentials: "same-origin",
       redirect: "error",
       referrerPolicy: "no-referrer",
     });
-    answer = await response.json().catch(() => null);
   } catch {
     throw new Trouble("offline", offline);
   }
-  if (response.ok && answer !== null) return answer;
-  throw readTrouble(response.status, answer, offline, path === "api/view");
 }
 
 /**

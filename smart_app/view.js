@@ -21,7 +21,9 @@
  * @typedef {{what: string, done: number, words: string}} Working
  * @typedef {{number: number, source: string, speaker: string, text: string, start_seconds: number | null,
  *   end_seconds: number | null, unclear: boolean, channel?: "room" | "call" | null, heard_also?: string,
- *   confidence?: number | null}} Segment
+ *   confidence?: number | null, settled: boolean, look: Look | null, sound: boolean}} Segment
+ * @typedef {"two-ways" | "unclear" | "missed"} Look what a line still needs from a person
+ * @typedef {{code: string, heard: string | null, drafting: boolean, words: string}} Language
  * @typedef {{number: number, text: string, segments: number[], origin: string, risk: boolean,
  *   risk_decision: string | null}} Statement
  * @typedef {{id: string, title: string, decision: string, text: string, empty_words: string,
@@ -61,6 +63,10 @@
  * @property {{ready: boolean, label: string}} speech
  * @property {Working | null} working
  * @property {Segment[]} segments
+ * @property {number[]} marks lines that must be decided before filing
+ * @property {string | null} sound_until
+ * @property {Language} language
+ * @property {boolean} bled whether the room's microphone hears the call's loudspeaker
  * @property {{text: string, observations: string}} typed
  * @property {Section[]} sections
  * @property {Withheld[]} withheld
@@ -103,6 +109,10 @@ export function emptyView() {
     speech: { ready: false, label: "" },
     working: null,
     segments: [],
+    marks: [],
+    sound_until: null,
+    language: { code: "", heard: null, drafting: true, words: "" },
+    bled: false,
     typed: { text: "", observations: "" },
     sections: [],
     withheld: [],
@@ -126,6 +136,22 @@ export function emptyView() {
  */
 export function listQuestions({ consents, telehealth }) {
   return consents.filter(({ activity }) => activity !== "telehealth" || telehealth !== "no");
+}
+
+/**
+ * What the open decisions are, by kind; in all, they are the view's `open_decisions`.
+ *
+ * @param {View} view
+ * @returns {{sections: number, risks: number, lines: number}}
+ */
+export function countOpen({ sections, marks }) {
+  const risks = sections.flatMap(({ statements }) => statements.filter(isOpenRisk));
+  return { sections: sections.filter(({ decision }) => decision === "open").length, risks: risks.length, lines: marks.length };
+}
+
+/** @param {Statement} statement @returns {boolean} whether it is a quoted risk line that nobody has decided on */
+export function isOpenRisk({ risk, risk_decision: decision }) {
+  return risk && (decision === null || decision === "open");
 }
 
 /**

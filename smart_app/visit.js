@@ -80,11 +80,12 @@ export class Visit extends EventTarget {
    *
    * @param {string} path
    * @param {object} body
-   * @param {{now?: boolean}} [options] now: do not wait for earlier posts
+   * @param {{now?: boolean, onTrouble?: (message: string) => void}} [options] now: do not wait for earlier posts;
+   *   onTrouble: says why it was not done where the clinician is, so that the page need not say a refusal as well
    * @returns {Promise<boolean>} whether it was done
    */
-  act(path, body, options = {}) {
-    return this.#send(() => post(path, body), options.now === true);
+  act(path, body, { now = false, onTrouble } = {}) {
+    return this.#send(() => post(path, body), now, onTrouble);
   }
 
   /**
@@ -115,9 +116,10 @@ export class Visit extends EventTarget {
   /**
    * @param {() => Promise<View>} request
    * @param {boolean} now
+   * @param {(message: string) => void} [onTrouble]
    * @returns {Promise<boolean>}
    */
-  async #send(request, now) {
+  async #send(request, now, onTrouble) {
     const before = this.#queue;
     const run = (async () => {
       if (!now) await before;
@@ -129,7 +131,9 @@ export class Visit extends EventTarget {
         if (view.phase === "ended") this.#follow();
         return true;
       } catch (error) {
-        this.#meet(error);
+        if (!(error instanceof Trouble)) throw error;
+        onTrouble?.(error.message);
+        if (onTrouble === undefined || error.kind !== "refused") this.#meet(error);
         void this.read();
         return false;
       } finally {

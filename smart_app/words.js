@@ -183,6 +183,7 @@ export const words = {
     needWait: "One moment: the visit is busy.",
     needStop: "Stop the microphone first.",
     needSend: "Send the last sound again or discard it first.",
+    without: "Go on without an AI draft",
     thin: "The draft rests on these lines and on nothing else.",
   },
 
@@ -275,6 +276,7 @@ export const words = {
     full: "Ten minutes wait on this page, so the recording is paused. Nothing is lost: it is sent when Countersign can be reached again.",
     flat: "The microphone has heard nothing for 10 seconds. Check that the right one is chosen and not muted.",
     callFlat: "Nothing was heard from the call for 10 seconds. Check that the right tab or input is chosen and not muted.",
+    bled: "The room's microphone hears the loudspeaker, so what is said in the call is heard twice. Headphones help.",
     callEnded: "The call is no longer heard: its sharing ended, or its input went away.",
     slept: /** @param {string} at @param {number} seconds */ (at, seconds) =>
       `This machine slept at ${at}: about ${seconds} seconds were not recorded.`,
@@ -291,10 +293,10 @@ export const words = {
     lines: "Lines",
     carries: "carries this statement",
     near: "nearest to this statement",
-    unclear: "unclear: the speech model was not sure of this line",
-    twoWays: "heard two ways",
     also: "or:",
     notUnderstood: "Something was said here that was not understood.",
+    nothing: "Something was said here that was not understood; by your decision nothing in it matters.",
+    settled: "decided by you",
     silence: /** @param {string} length */ (length) => `silence, ${length}`,
     seconds: /** @param {number} seconds */ (seconds) => `${Math.round(seconds)} s`,
     sources: /** @type {Record<string, string>} */ ({
@@ -307,6 +309,62 @@ export const words = {
     speakers: /** @type {Record<string, string>} */ ({ patient: "patient", unknown: "speaker not told apart" }),
     back: "Back to the statement",
     none: "No lines.",
+  },
+
+  listening: {
+    looks: /** @type {Record<string, string>} */ ({
+      "two-ways": "Heard two ways",
+      unclear: "Unclear: listen",
+      missed: "Not understood",
+    }),
+    unclearGone: "Unclear",
+    gone: "Its sound is gone.",
+    play: "Play",
+    stop: "Stop",
+    playLine: /** @param {number} line */ (line) => `Play line ${line}`,
+    stopLine: /** @param {number} line */ (line) => `Stop line ${line}`,
+    correct: "Correct",
+    correctLine: /** @param {number} line */ (line) => `Correct line ${line}`,
+    questions: /** @type {Record<string, string>} */ ({
+      "two-ways": "Which was said?",
+      unclear: "Is this what was said?",
+      missed: "What was said?",
+    }),
+    decide: /** @param {number} line @param {string} question */ (line, question) => `Line ${line}: ${question}`,
+    confirm: "That is what was said",
+    other: "Other words",
+    write: "Write what was said",
+    nothing: "Nothing that matters",
+    field: /** @param {number} line */ (line) => `Line ${line}, as it was said`,
+    save: "Keep these words",
+    leave: "Leave it as it is",
+    needWords: "Write what was said first, or leave the line as it is.",
+    unsaved: /** @param {number} line */ (line) => `line ${line}`,
+    editOpen: /** @param {string} lines */ (lines) => `Words are not kept yet: ${lines}. Keep them, or leave the line as it is.`,
+    hush: "Pause the microphone to listen: it would hear this again.",
+    unplayable: "This sound can't be played in this browser.",
+    offline: "Countersign can't be reached, so the sound can't be heard now. Try again in a moment.",
+    marked: /** @param {number} count */ (count) => `${counted(count, "line", "lines")} marked`,
+    markedWords: "Listen, and say what was said. The sound of a line goes once you decide it.",
+    next: "Next marked line",
+    title: /** @param {number} count */ (count) => `Lines to decide (${count})`,
+    intro: "Listen and say what was said; the note may rest on it. The sound of a line goes once you decide it.",
+    go: /** @param {number} line */ (line) => `Go to line ${line}`,
+    first: /** @param {number} line */ (line) => `Listen to line ${line}`,
+    until: /** @param {string} time @param {boolean} others */ (time, others) =>
+      `The recording${others ? " of the other lines" : ""} is let go at ${time}.`,
+  },
+
+  soFar: {
+    label: "The draft so far",
+    title: /** @param {number} count */ (count) => `The draft so far (${counted(count, "sentence", "sentences")})`,
+    about: "Checked against what was heard so far; it may change as you go on. You decide on it in the review.",
+    withheld: /** @param {number} count */ (count) => `${count} withheld: not in the note.`,
+  },
+
+  language: {
+    differs: /** @param {string} heard @param {string} set */ (heard, set) =>
+      `${heard} is heard, but this visit is set to ${set}: read the lines twice.`,
   },
 
   drafting: {
@@ -322,6 +380,14 @@ export const words = {
     ready: /** @param {number} shown @param {number} withheld */ (shown, withheld) =>
       `The draft is ready: ${counted(shown, "statement", "statements")}, ${withheld} withheld.`,
     open: /** @param {number} count */ (count) => `${counted(count, "decision", "decisions")} open`,
+    openWhat: /** @param {number} sections @param {number} risks @param {number} lines */ (sections, risks, lines) =>
+      [
+        sections > 0 && counted(sections, "section", "sections"),
+        risks > 0 && counted(risks, "risk line", "risk lines"),
+        lines > 0 && counted(lines, "line to listen to", "lines to listen to"),
+      ]
+        .filter(Boolean)
+        .join(", "),
     allDecided: "Everything is decided",
     next: "Next open",
     back: "Back to the material",
@@ -351,6 +417,12 @@ export const words = {
     riskDecisions: /** @type {Record<string, string>} */ ({ kept: "Kept", struck: "Struck: not in the note" }),
     riskOpen: "Keep or strike",
     edited: "Your text",
+    otherFormat: /** @param {string} title */ (title) => `Format: ${title}. Use another`,
+    otherFormatWords:
+      "What is checked is put under the new headings, and every section is open again. Your own words stay. What only the new format asks for is drafted now.",
+    useFormat: /** @param {string} title */ (title) => `Use ${title}`,
+    needFormat: "Choose another format first.",
+    formatUsed: /** @param {string} title */ (title) => `The draft is in ${title} now. Every section is open again.`,
     statements: /** @param {string} title */ (title) => `Statements of ${title}`,
   },
 
@@ -372,7 +444,8 @@ export const words = {
     file: "File as an unsigned note",
     handOver: "Show the text to hand over",
     fileHint: "It goes into the chart unsigned. Your signature in the EHR makes it final.",
-    needDecisions: /** @param {number} count */ (count) => `${counted(count, "decision is", "decisions are")} still open.`,
+    needDecisions: /** @param {number} count @param {string} what */ (count, what) =>
+      `${counted(count, "decision is", "decisions are")} still open${what && `: ${what}`}.`,
     needCheck: "Confirm that you have reviewed the note.",
   },
 
@@ -460,12 +533,14 @@ export const words = {
       ["↓ ↑", "Next or previous statement; next or previous line"],
       ["Enter or →", "From a statement to the line that carries it"],
       ["Esc", "Back from a line to its statement; close a question"],
+      ["L", "Listen to the line at hand; once more: stop"],
+      ["C", "Correct the line at hand, in other words"],
       ["A", "Accept this section"],
       ["E", "Edit this section"],
       ["S", "Strike this section, or the risk line at hand"],
       ["K", "Keep the risk line at hand"],
-      ["N", "Go to the next open decision"],
-      ["Ctrl+Enter", "Save the edit"],
+      ["N", "Go to the next open decision; before the draft, to the next marked line"],
+      ["Ctrl+Enter", "Save the edit, or keep a line's words"],
       ["P, I", "While recording: hold while the patient speaks, or while you speak"],
     ]),
   },

@@ -1,6 +1,7 @@
 // @ts-check
 /** The note's head and how it was made, the clinician's attestation, and filing exactly what was shown. */
 import { arrange, make, makeButton, makeId, setAttributes, setText } from "../element.js";
+import { countOpen } from "../view.js";
 import { words } from "../words.js";
 
 /** @typedef {import("../view.js").View} View */
@@ -71,7 +72,7 @@ export class AttestForm extends HTMLElement {
     const open = this.#view?.open_decisions ?? 0;
     const edits = this.#unsavedEdits();
     if (edits.length > 0) return words.review.editOpen(edits.join(", "));
-    if (open > 0) return words.attest.needDecisions(open);
+    if (open > 0) return words.attest.needDecisions(open, describeOpen(this.#view));
     return this.#box.checked ? "" : words.attest.needCheck;
   }
 
@@ -81,6 +82,13 @@ export class AttestForm extends HTMLElement {
     await this.#visit.act("api/file", { attested: this.#box.checked, version: this.#view.version });
     setAttributes(this.#file, { "aria-busy": null });
   }
+}
+
+/** @param {View | null} view @returns {string} what is still open, by kind */
+export function describeOpen(view) {
+  if (view === null) return "";
+  const { sections, risks, lines } = countOpen(view);
+  return words.review.openWhat(sections, risks, lines);
 }
 
 /** @param {View} view @returns {string} what would be filed, to compare */

@@ -1,31 +1,50 @@
 // @ts-check
 /**
  * The numbered lines of the material. The review highlights those that carry the statement at hand, in colour and in
- * words; a line can be given the focus, and Esc asks to go back to the statement.
+ * words; a line can be given the focus, heard and decided, and Esc asks to go back to where one came from.
  */
 import { arrange, make, makeButton, makeId, setAttributes, setText } from "../element.js";
-import { showClock } from "../time.js";
+import { LineSound } from "../line-sound.js";
+import { showTime } from "../time.js";
 import { words } from "../words.js";
+import { controlsOf, createLine, updateLine } from "./evidence-line.js";
 
 /** @typedef {import("../view.js").Segment} Segment */
+/** @typedef {import("../view.js").View} View */
+/** @typedef {import("../visit.js").Visit} Visit */
+/** @typedef {import("./line-controls.js").LineControls} LineControls */
 
 const END_PIXELS = 24;
-/** What each line shows; one that is as it was is not touched: there may be a thousand. @type {WeakMap<Element, string>} */
-const shown = new WeakMap();
+const DECIDING_PHASES = ["gathering", "reviewing"];
 
 export class EvidenceLines extends HTMLElement {
   #title;
   #none = make("p", { class: "quiet" });
+  #until = make("p", { class: "quiet" });
+  #marked = make("strong", { class: "look" });
+  #toLook = make(
+    "div",
+    { class: "to-look-bar" },
+    make("div", { class: "row" }, this.#marked, makeButton(words.listening.next, () => this.goToNextLook(), { class: "quiet-button" })),
+    make("p", { class: "quiet" }, words.listening.markedWords),
+  );
   #list = make("ol", { class: "lines" });
   /** @type {Set<number>} */
   #lit = new Set();
   #mark = words.lines.carries;
   #follows;
+  #around;
+  #hushed = false;
 
-  /** @param {{title: string, none: string, follows?: boolean}} how follows: whether the newest line stays in sight, for one who looks at the end */
-  constructor({ title, none, follows = false }) {
+  /**
+   * @param {Visit} visit
+   * @param {{title: string, none: string, follows?: boolean}} how follows: whether the newest line stays in sight, for
+   *   one who looks at the end, and the marked lines are counted
+   */
+  constructor(visit, { title, none, follows = false }) {
     super();
     this.#follows = follows;
+    this.#around = { visit, sound: new LineSound(), mayPlay: () => !this.#hushed };
     this.#title = make("h3", { id: makeId() }, title);
     setText(this.#none, none);
   }
@@ -34,16 +53,48 @@ export class EvidenceLines extends HTMLElement {
     if (this.firstChild !== null) return;
     this.setAttribute("role", "region");
     this.setAttribute("aria-labelledby", this.#title.id);
-    this.append(this.#title, this.#none, this.#list);
+    this.append(this.#title, this.#none, this.#until, this.#toLook, this.#list);
     this.#list.addEventListener("keydown", (event) => this.#move(event));
+    for (const kind of ["focusin", "pointerover"]) this.#list.addEventListener(kind, (event) => this.#controlsAt(event.target));
   }
 
-  /** @param {Segment[]} segments */
-  showSegments(segments) {
+  disconnectedCallback() {
+    this.#around.sound.stop();
+  }
+
+  /** @param {boolean} hushed whether a microphone would hear what is played */
+  set hushed(hushed) {
+    this.#hushed = hushed;
+    if (hushed) this.#around.sound.stop();
+  }
+
+  /** @returns {string[]} the lines for which words are typed and not kept yet */
+  get unsaved() {
+    const controls = /** @type {Iterable<LineControls>} */ (this.#list.querySelectorAll("line-controls"));
+    return [...controls].map(({ unsaved }) => unsaved).filter(Boolean);
+  }
+
+  /** @param {View} view */
+  show({ phase, segments, marks, sound_until: until }) {
+    const deciding = DECIDING_PHASES.includes(phase);
     this.#none.hidden = segments.length > 0;
+    setText(this.#until, until === null ? "" : words.listening.until(showTime(until), marks.length > 0));
+    this.#until.hidden = until === null;
+    const looks = segments.filter(({ look }) => look).length;
+    setText(this.#marked, words.listening.marked(looks));
+    this.#toLook.hidden = !this.#follows || looks === 0;
+    this.#showLines(segments, deciding);
+  }
+
+  /** @param {Segment[]} segments @param {boolean} deciding */
+  #showLines(segments, deciding) {
     const atEnd = this.#follows && this.scrollTop + this.clientHeight >= this.scrollHeight - END_PIXELS;
     const held = this.#list.contains(document.activeElement);
-    arrange(this.#list, segments, (segment) => segment.number, createLine, updateLine);
+    arrange(this.#list, segments, nameLine(), createLine, (row, segment) => {
+      updateLine(row, segment, deciding);
+      const controls = segment.look ? controlsOf(row, this.#around) : row.querySelector(":scope > line-controls");
+      /** @type {LineControls | null} */ (controls)?.show(segment, deciding);
+    });
     this.highlight([...this.#lit], this.#mark);
     if (atEnd && !held && this.scrollHeight > this.clientHeight) this.scrollTop = this.scrollHeight;
   }
@@ -59,12 +110,12 @@ export class EvidenceLines extends HTMLElement {
     const stop = String(numbers.length > 0 ? Math.min(...numbers) : 1); // the one line that Tab reaches
     for (const child of this.#list.children) {
       const line = /** @type {HTMLElement} */ (child);
-      const lit = this.#lit.has(Number(line.dataset.key));
+      const lit = this.#lit.has(Number(line.dataset.number));
       line.classList.toggle("lit", lit);
-      setAttributes(line, { tabindex: line.dataset.key === stop ? 0 : -1 });
-      setText(/** @type {Element} */ (line.lastElementChild), lit ? mark : "");
+      setAttributes(line, { tabindex: line.dataset.number === stop ? 0 : -1 });
+      setText(/** @type {Element} */ (line.children[2]), lit ? mark : "");
     }
-    const first = numbers.length > 0 ? this.#find(Math.min(...numbers)) : null;
+    const first = numbers.length > 0 ? this.findLine(Math.min(...numbers)) : null;
     if (reveal && first !== null && this.scrollHeight > this.clientHeight) {
       const above = this.scrollTop + first.getBoundingClientRect().top - this.getBoundingClientRect().top - this.clientHeight / 4;
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -72,66 +123,74 @@ export class EvidenceLines extends HTMLElement {
     }
   }
 
-  /** @param {number} number @returns {boolean} whether there is such a line */
-  focusLine(number) {
-    const line = this.#find(number);
-    line?.focus();
-    return line !== null;
+  /** @param {number} number @returns {HTMLElement | null} it may be given the focus */
+  findLine(number) {
+    return /** @type {HTMLElement | null} */ (this.#list.querySelector(`:scope > [data-number="${number}"]`));
   }
 
-  /** @param {number} number */
-  #find(number) {
-    return /** @type {HTMLElement | null} */ (this.#list.querySelector(`:scope > [data-key="${number}"]`));
+  /** Give the focus to the next line that needs a person, after the one at hand; behind the last, to the first. */
+  goToNextLook() {
+    const rows = /** @type {HTMLElement[]} */ ([...this.#list.querySelectorAll(":scope > .to-look")]);
+    const here = lineAt(document.activeElement);
+    const after = rows.find((row) => here !== null && (here.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0);
+    (after ?? rows[0])?.focus();
+  }
+
+  /**
+   * A single key, pressed on a line or inside it.
+   *
+   * @param {string} key
+   * @param {EventTarget | null} target
+   * @returns {boolean} whether it meant something here
+   */
+  takeKey(key, target) {
+    const controls = key === "l" || key === "c" ? this.#controlsAt(target) : null;
+    if (key === "l") controls?.play();
+    else controls?.write();
+    return controls !== null;
+  }
+
+  /** @param {EventTarget | null} target @returns {LineControls | null} of the line that it is in */
+  #controlsAt(target) {
+    const row = lineAt(target);
+    return row !== null && this.#list.contains(row) ? controlsOf(row, this.#around) : null;
   }
 
   /** @param {KeyboardEvent} event */
   #move(event) {
-    if (!(event.target instanceof HTMLElement) || event.target.parentElement !== this.#list) return;
-    const to = { ArrowDown: event.target.nextElementSibling, ArrowUp: event.target.previousElementSibling }[event.key];
+    const row = lineAt(event.target);
+    if (row === null) return;
+    const onRow = event.target === row;
+    const to = onRow ? { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key] : undefined;
     if (to instanceof HTMLElement) to.focus();
-    else if (event.key === "Escape") this.dispatchEvent(new CustomEvent("leave-lines", { bubbles: true }));
+    else if (event.key === "Escape" && onRow) this.dispatchEvent(new CustomEvent("leave-lines", { bubbles: true }));
+    else if (event.key === "Escape") row.focus();
     else return;
     event.preventDefault();
     event.stopPropagation();
   }
 }
 
-/** @param {Segment} segment */
-function createLine({ number, source }) {
-  return make(
-    "li",
-    { class: source === "silence" ? "line silence" : "line", tabindex: -1 },
-    make("span", { class: "line-number" }, make("span", { class: "visually-hidden" }, `${words.lines.line} `), String(number)),
-    make("div", { class: "line-body" }, make("p", { class: "line-text", dir: "auto" }), make("p", { class: "line-about" })),
-    make("span", { class: "line-mark" }),
-  );
+/**
+ * What a line is called while it is on the page. Its number will not do: it moves when lines come before it, and what
+ * is being typed for a line has to stay with that line.
+ *
+ * @returns {(segment: Segment) => string} asked once for each line, in order
+ */
+function nameLine() {
+  /** @type {Map<string, number>} */
+  const seen = new Map();
+  return ({ source, channel, start_seconds: start }) => {
+    const name = `${source} ${channel ?? ""} ${start ?? ""}`;
+    const count = seen.get(name) ?? 0;
+    seen.set(name, count + 1);
+    return `${name} ${count}`;
+  };
 }
 
-/** @param {HTMLElement} row @param {Segment} segment */
-function updateLine(row, segment) {
-  const { text, unclear, heard_also: also } = segment;
-  const said = describeLine(segment);
-  const now = [text, said, unclear, also].join("\n");
-  if (shown.get(row) === now) return;
-  shown.set(row, now);
-  const [line, about] = /** @type {Element} */ (row.querySelector(".line-body")).children;
-  const doubts = [unclear && words.lines.unclear, also && words.lines.twoWays].filter((one) => typeof one === "string" && one !== "");
-  line?.replaceChildren(readText(segment), ...(also ? [make("span", { class: "line-also" }, `${words.lines.also} ${also}`)] : []));
-  about?.replaceChildren(said, ...doubts.flatMap((doubt) => [" ", make("strong", { class: "unclear" }, doubt)]));
-}
-
-/** @param {Segment} segment @returns {string} its words; for a mark, what it marks */
-function readText({ source, text, start_seconds: start, end_seconds: end }) {
-  if (source === "silence") return words.lines.silence(text || words.lines.seconds((end ?? 0) - (start ?? 0)));
-  return text || words.lines.notUnderstood;
-}
-
-/** @param {Segment} segment @returns {string} where it comes from, who said it where that is known, and when */
-function describeLine({ source, speaker, channel, start_seconds: start }) {
-  const when = start !== null && start !== undefined ? showClock(start) : "";
-  if (source === "silence") return when;
-  const from = channel === "call" ? words.lines.call : (words.lines.sources[source] ?? source);
-  return [from, words.lines.speakers[speaker], when].filter(Boolean).join(" · ");
+/** @param {EventTarget | null} target @returns {HTMLElement | null} */
+function lineAt(target) {
+  return target instanceof Element ? target.closest(".line") : null;
 }
 
 /**

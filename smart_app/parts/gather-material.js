@@ -4,6 +4,7 @@ import { make, makeButton, setAttributes, setText } from "../element.js";
 import { words } from "../words.js";
 import { describeDrafter } from "./choose-way.js";
 import { DictationDesk } from "./dictation-desk.js";
+import { DraftSoFar } from "./draft-so-far.js";
 import { EvidenceLines } from "./evidence-lines.js";
 import { FormatChoice } from "./format-choice.js";
 import { SessionDesk } from "./session-desk.js";
@@ -24,7 +25,9 @@ export class GatherMaterial extends HTMLElement {
   #draft = makeButton(words.gathering.draft, () => void this.#askDraft(), { class: "primary" });
   #why = make("p", { class: "quiet", role: "status" });
   #drafter = make("p", { class: "quiet", dir: "auto" });
-  #lines = new EvidenceLines({ title: words.gathering.lines, none: words.gathering.noLines, follows: true });
+  #language = make("p", { class: "notice", role: "status", dir: "auto" });
+  #soFar = new DraftSoFar();
+  #lines;
   /** @type {View | null} */
   #view = null;
 
@@ -36,6 +39,7 @@ export class GatherMaterial extends HTMLElement {
     this.heading = make("h2", { tabindex: -1 }, way === "tidy" ? words.gathering.tidyTitle : words.gathering.title);
     this.#sound = makeDesk(visit, way);
     this.#typed = new TypedNotes(visit, way);
+    this.#lines = new EvidenceLines(visit, { title: words.gathering.lines, none: words.gathering.noLines, follows: true });
   }
 
   connectedCallback() {
@@ -46,10 +50,15 @@ export class GatherMaterial extends HTMLElement {
       make("div", { class: "card dictation-card" }, this.#sound, this.#progress),
       make("div", { class: "card" }, this.#typed),
       make("div", { class: "card finish" }, this.#format, make("div", { class: "row" }, this.#draft, this.#why), this.#drafter),
+      this.#soFar,
     );
-    this.append(this.heading, make("div", { class: "columns" }, desk, this.#lines));
+    this.append(this.heading, this.#language, make("div", { class: "columns" }, desk, this.#lines));
     this.addEventListener("typed", () => this.#explain());
-    this.addEventListener("recording", () => this.#explain());
+    this.addEventListener("editing", () => this.#explain());
+    this.addEventListener("recording", (event) => {
+      this.#lines.hushed = /** @type {CustomEvent} */ (event).detail.live;
+      this.#explain();
+    });
     this.addEventListener("dragover", (event) => {
       if (event.dataTransfer?.types.includes("Files")) this.classList.add("dropping");
     });
@@ -64,7 +73,7 @@ export class GatherMaterial extends HTMLElement {
 
   /** @returns {boolean} whether leaving the page now would lose something */
   get unsaved() {
-    return this.#typed.unsent || this.#sound?.holdsSound === true;
+    return this.#typed.unsent || this.#sound?.holdsSound === true || this.#lines.unsaved.length > 0;
   }
 
   /** Stop the microphone and drop its sound, before anything else is stopped. */
@@ -77,9 +86,10 @@ export class GatherMaterial extends HTMLElement {
     this.#sound?.pause();
   }
 
-  /** @param {string} key @returns {boolean} whether it does something here */
-  takeKey(key) {
-    return this.#sound instanceof SessionDesk && this.#sound.takeKey(key);
+  /** @param {string} key @param {EventTarget | null} target @returns {boolean} whether it does something here */
+  takeKey(key, target) {
+    if (key === "n") this.#lines.goToNextLook();
+    return key === "n" || this.#lines.takeKey(key, target) || (this.#sound instanceof SessionDesk && this.#sound.takeKey(key));
   }
 
   /** @param {View} view */
@@ -90,11 +100,21 @@ export class GatherMaterial extends HTMLElement {
     /** @type {HTMLElement} */ (this.#progress.parentElement).hidden = this.#sound === null && view.working === null;
     this.#typed.show(view);
     this.#format.show(view);
-    this.#lines.showSegments(view.segments);
-    const draft = view.drafter.kind === "outline" ? words.gathering.draftOutline : words.gathering.draft;
-    setText(this.#draft, this.#way === "tidy" ? words.gathering.draftTidy : draft);
-    setText(this.#drafter, [describeDrafter(view.drafter), words.gathering.thin].filter(Boolean).join(" · "));
+    this.#lines.show(view);
+    this.#soFar.show(view);
+    this.#showLanguage(view.language);
+    setText(this.#draft, nameDraft(view));
+    const drafter = view.language.drafting && describeDrafter(view.drafter);
+    setText(this.#drafter, [drafter, words.gathering.thin].filter(Boolean).join(" · "));
     this.#explain();
+  }
+
+  /** Say plainly that there is no AI draft, or that another language is heard. @param {View["language"]} language */
+  #showLanguage({ code, heard, drafting, words: why }) {
+    const differs = heard !== null && code !== "" && base(heard) !== base(code);
+    const said = [!drafting && why, differs && words.language.differs(nameLanguage(heard), nameLanguage(code))];
+    setText(this.#language, said.filter(Boolean).join(" "));
+    this.#language.hidden = this.#language.textContent === "";
   }
 
   /** @returns {string} why there can't be a draft yet; empty when there can */
@@ -104,6 +124,7 @@ export class GatherMaterial extends HTMLElement {
     if (mode !== "idle" && mode !== "sending") return words.gathering.needStop;
     if (mode === "sending" || this.#view?.working?.what === "transcribing") return words.gathering.needTranscript;
     if (this.#view?.working) return this.#view.working.words || words.gathering.needWait;
+    if (this.#lines.unsaved.length > 0) return words.listening.editOpen(this.#lines.unsaved.join(", "));
     if (!this.#view?.segments.some(({ source }) => source !== "silence") && !this.#typed.hasWords) {
       return this.#way === "tidy" ? words.gathering.needNote : words.gathering.needMaterial;
     }
@@ -121,6 +142,27 @@ export class GatherMaterial extends HTMLElement {
     setAttributes(this.#draft, { "aria-busy": "true" });
     if (await this.#typed.flush()) await this.#visit.act("api/draft", { format: this.#format.value });
     setAttributes(this.#draft, { "aria-busy": null });
+  }
+}
+
+/** @param {View} view @returns {string} what asking for the draft does */
+function nameDraft({ way, drafter, language }) {
+  if (way === "tidy") return words.gathering.draftTidy;
+  if (!language.drafting) return words.gathering.without;
+  return drafter.kind === "outline" ? words.gathering.draftOutline : words.gathering.draft;
+}
+
+/** @param {string} code BCP 47 @returns {string} the language alone, without its region */
+function base(code) {
+  return code.split("-")[0]?.toLowerCase() ?? "";
+}
+
+/** @param {string} code BCP 47 @returns {string} in English; the code itself where it is none */
+function nameLanguage(code) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code) ?? code;
+  } catch {
+    return code;
   }
 }
 

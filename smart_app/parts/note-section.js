@@ -85,8 +85,8 @@ export class NoteSection extends HTMLElement {
     return this.#list.querySelector("[data-open]");
   }
 
-  /** @param {Section} section @param {boolean} deciding */
-  show(section, deciding) {
+  /** @param {Section} section @param {boolean} deciding @param {ReadonlySet<number>} toHear lines that need a person */
+  show(section, deciding, toHear) {
     this.#section = section;
     const edited = section.decision === "edited";
     setText(this.#title, section.title);
@@ -98,7 +98,7 @@ export class NoteSection extends HTMLElement {
       statements,
       (statement) => `${statement.number} ${statement.segments.join(",")} ${statement.origin}`,
       (statement) => createStatement(statement, this.#acts),
-      (row, statement) => updateStatement(row, statement, deciding),
+      (row, statement) => updateStatement(row, statement, deciding, toHear),
     );
     setAttributes(this.#list, { "aria-label": words.review.statements(section.title) });
     this.#list.hidden = statements.length === 0;
@@ -114,7 +114,7 @@ export class NoteSection extends HTMLElement {
       const chosen = /** @type {HTMLElement} */ (button).dataset.decision === section.decision;
       setAttributes(button, { "aria-pressed": String(chosen) });
     }
-    if (!deciding || (edited && section.text.trim() === this.#sent)) this.#closeEditor();
+    if (edited && section.text.trim() === this.#sent) this.#closeEditor();
   }
 
   /**

@@ -5,10 +5,12 @@
  */
 import { arrange, make, makeButton, setText } from "../element.js";
 import { words } from "../words.js";
-import { AttestForm } from "./attest-form.js";
+import { AttestForm, describeOpen } from "./attest-form.js";
 import { ConfirmButton } from "./confirm-button.js";
 import { EvidenceLines } from "./evidence-lines.js";
+import { MarkList } from "./mark-list.js";
 import { NoteSection } from "./note-section.js";
+import { OtherFormat } from "./other-format.js";
 import { linesOf, showBeneath } from "./statement-row.js";
 import { WithheldList } from "./withheld-list.js";
 import { WorkProgress } from "./work-progress.js";
@@ -27,18 +29,24 @@ export class ReviewDraft extends HTMLElement {
   #view = null;
   /** @type {HTMLElement | null} the statement at hand */
   #current = null;
+  /** @type {HTMLElement | null} where the focus was before it went to a line, if not on a statement */
+  #left = null;
+  #reviewed = false; // whether there were decisions that going back would drop
   #pressing = false;
   #release = () => (this.#pressing = false);
   #progress = new WorkProgress();
   #hint = make("p", { class: "quiet" }, words.drafting.hint);
   #open = make("p", { class: "open-count" });
+  #openWhat = make("p", { class: "quiet" });
   #next = makeButton(words.review.next, () => this.goToNextOpen());
   #stop;
   #back;
   #sections = make("div", { class: "sections" });
   #withheld;
   #attest;
-  #lines = new EvidenceLines({ title: words.lines.title, none: words.lines.none });
+  #marks = new MarkList((line, from) => this.#goToLine(line, from));
+  #format;
+  #lines;
 
   /** @param {Visit} visit @param {(text: string) => void} announce */
   constructor(visit, announce) {
@@ -55,13 +63,18 @@ export class ReviewDraft extends HTMLElement {
     });
     this.#withheld = new WithheldList(visit, { jump: (line, from) => this.#jump(line, from) });
     this.#attest = new AttestForm(visit, () => this.#unsavedEdits);
+    this.#lines = new EvidenceLines(visit, { title: words.lines.title, none: words.lines.none });
+    this.#format = new OtherFormat(visit, {
+      hindrance: () => (this.#unsavedEdits.length > 0 ? words.review.editOpen(this.#unsavedEdits.join(", ")) : ""),
+      onUsed: (title) => this.#begin(title),
+    });
   }
 
   connectedCallback() {
     if (this.firstChild !== null) return;
-    const bar = make("div", { class: "review-bar" }, this.#open, this.#next, this.#stop, this.#back);
-    const draft = make("div", { class: "draft" }, this.#sections, this.#withheld, this.#attest);
-    this.append(this.heading, this.#progress, this.#hint, bar, make("div", { class: "columns" }, draft, this.#lines));
+    const bar = make("div", { class: "review-bar" }, this.#open, this.#openWhat, this.#next, this.#stop, this.#back);
+    const draft = make("div", { class: "draft" }, this.#marks, this.#sections, this.#withheld, this.#attest);
+    this.append(this.heading, this.#progress, this.#hint, bar, this.#format, make("div", { class: "columns" }, draft, this.#lines));
     // A press moves the focus before it clicks; opening the lines then would move the pressed button away.
     draft.addEventListener("pointerdown", () => (this.#pressing = true));
     for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, this.#release);
@@ -72,8 +85,11 @@ export class ReviewDraft extends HTMLElement {
     draft.addEventListener("pointerleave", () => this.#light(this.#current, false));
     draft.addEventListener("click", (event) => this.#hold(rowAt(event.target), true));
     this.addEventListener("keydown", (event) => this.#move(event));
-    this.addEventListener("leave-lines", () => this.#current?.focus());
-    this.addEventListener("editing", () => this.#attest.explain());
+    this.addEventListener("leave-lines", () => (this.#left?.checkVisibility() ? this.#left : this.#current)?.focus());
+    this.addEventListener("editing", () => {
+      this.#attest.explain();
+      this.#format.explain();
+    });
   }
 
   disconnectedCallback() {
@@ -87,7 +103,7 @@ export class ReviewDraft extends HTMLElement {
 
   get #unsavedEdits() {
     const parts = /** @type {Iterable<NoteSection | WithheldList>} */ (this.querySelectorAll("note-section, withheld-list"));
-    return [...parts].map((part) => part.unsaved).filter(Boolean);
+    return [...[...parts].map((part) => part.unsaved).filter(Boolean), ...this.#lines.unsaved];
   }
 
   /** @param {View} view */
@@ -95,16 +111,21 @@ export class ReviewDraft extends HTMLElement {
     const deciding = view.phase === "reviewing" && view.working === null;
     const before = this.#view;
     this.#view = view;
+    this.#reviewed ||= deciding;
     setText(this.heading, deciding || view.phase === "reviewing" ? (view.way === "write" ? words.review.titleWrite : words.review.title) : words.drafting.title);
     this.#progress.show(view.working);
     this.#hint.hidden = view.phase !== "drafting";
-    this.#stop.hidden = view.phase !== "drafting";
-    this.#back.hidden = !deciding || view.way === "write"; // there is no material behind what she writes herself
-    this.#open.hidden = this.#next.hidden = !deciding;
+    const again = view.phase === "drafting" && this.#reviewed; // for another format: going back drops decisions
+    this.#stop.hidden = view.phase !== "drafting" || again;
+    this.#back.hidden = (!deciding && !again) || view.way === "write"; // there is no material behind what she writes herself
+    this.#open.hidden = this.#openWhat.hidden = this.#next.hidden = !deciding;
     this.#next.disabled = view.open_decisions === 0;
     setText(this.#open, view.open_decisions === 0 ? words.review.allDecided : words.review.open(view.open_decisions));
+    setText(this.#openWhat, describeOpen(view));
     this.dataset.drafter = view.drafter.kind;
-    this.#lines.showSegments(view.segments);
+    this.#lines.show(view);
+    this.#marks.show(view, deciding);
+    this.#format.show(view, deciding);
     arrange(
       this.#sections,
       view.sections,
@@ -112,8 +133,9 @@ export class ReviewDraft extends HTMLElement {
       (section) => new NoteSection(section, this.#visit, { jump: (line, from) => this.#jump(line, from) }),
       () => {},
     );
+    const toHear = new Set(view.segments.filter(({ look }) => look).map(({ number }) => number));
     for (const [index, section] of view.sections.entries()) {
-      /** @type {NoteSection} */ (this.#sections.children[index]).show(section, deciding);
+      /** @type {NoteSection} */ (this.#sections.children[index]).show(section, deciding, toHear);
     }
     this.#withheld.show(view, deciding);
     this.#attest.hidden = !deciding;
@@ -123,16 +145,25 @@ export class ReviewDraft extends HTMLElement {
     this.#tell(before, view, deciding);
   }
 
-  /** Give the focus to what is still undecided, after the place where the focus is. */
+  /**
+   * Give the focus to what is still undecided, after the place where the focus is: the lines before the sections that
+   * may rest on them.
+   */
   goToNextOpen() {
-    const places = /** @type {NoteSection[]} */ ([...this.#sections.children])
-      .map((section) => section.openPlace)
-      .filter((place) => place !== null);
-    const here = document.activeElement;
-    const after = places.find(
-      (place) => here !== null && (here.compareDocumentPosition(place) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0,
-    );
-    (after ?? places[0])?.focus();
+    const draft = /** @type {NoteSection[]} */ ([...this.#sections.children]).map((section) => section.openPlace);
+    const lines = (this.#view?.marks ?? []).map((line) => this.#lines.findLine(line));
+    const [inDraft, inLines] = [draft, lines].map((places) => places.filter((place) => place !== null));
+    const here = /** @type {Element} */ (document.activeElement);
+    const among = this.#lines.contains(here) ? [inLines, inDraft] : this.#sections.contains(here) ? [inDraft, inLines] : [[], inLines];
+    const after = among[0]?.find((place) => isAfter(here, place));
+    (after ?? among[1]?.[0] ?? inLines?.[0] ?? inDraft?.[0])?.focus();
+  }
+
+  /** The draft is in another format: begin again at its head. @param {string} title */
+  #begin(title) {
+    this.#announce(words.review.formatUsed(title));
+    this.heading.focus({ preventScroll: true });
+    scrollTo({ top: 0, behavior: "instant" });
   }
 
   /** @param {View | null} before @param {View} view @param {boolean} deciding */
@@ -190,10 +221,17 @@ export class ReviewDraft extends HTMLElement {
     this.#lines.highlight(linesOf(row), mark, reveal);
   }
 
-  /** @param {number} line @param {HTMLElement} from */
+  /** From a statement to a line. @param {number} line @param {HTMLElement} from */
   #jump(line, from) {
     this.#hold(from, false);
-    this.#lines.focusLine(line);
+    this.#left = null;
+    this.#lines.findLine(line)?.focus();
+  }
+
+  /** @param {number} line @param {HTMLElement} from where Esc goes back to */
+  #goToLine(line, from) {
+    this.#left = from;
+    this.#lines.findLine(line)?.focus();
   }
 
   /** @param {KeyboardEvent} event */
@@ -225,6 +263,7 @@ export class ReviewDraft extends HTMLElement {
     if (this.#view?.phase !== "reviewing") return false;
     const section = target instanceof Element ? target.closest("note-section") : null;
     if (key === "n") this.goToNextOpen();
+    else if (this.#lines.takeKey(key, target)) return true;
     else if (!(section instanceof NoteSection)) return false;
     else if (key === "a") section.accept();
     else if (key === "e") section.edit();

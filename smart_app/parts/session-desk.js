@@ -103,6 +103,7 @@ export class SessionDesk extends HTMLElement {
     this.#capture.follow(view);
     this.#transcribing = view.working?.what === "transcribing";
     this.#speechReady = view.speech.ready;
+    this.#inputs.bled = view.bled;
     const { checked_at: checkedAt } = view.capture;
     setText(this.#checked, checkedAt ? words.recorder.checked(showTime(checkedAt)) : "");
     this.#arrange();

@@ -13,6 +13,8 @@ const CALLS = Object.entries(words.session.calls).map(([id, label]) => ({ id, la
 
 export class SoundInputs extends HTMLElement {
   #capture;
+  /** Whether the room's microphone hears the loudspeaker. */
+  bled = false;
   /** @type {Input[]} */
   #inputs = [];
   #listed = "";
@@ -20,7 +22,7 @@ export class SoundInputs extends HTMLElement {
   #devices = [0, 1].map(() => make("select", { id: makeId(), autocomplete: "off" }));
   #rows;
   #levels = words.session.levels.map((label) => make("meter", { min: 0, max: 1, low: 0.02, high: 0.95, optimum: 0.4, "aria-label": label }));
-  #advice = make("p", { class: "quiet" });
+  #advice = make("p", { class: "quiet", role: "status" });
   #again = makeButton(words.session.shareAgain, () => void this.#capture.plug(1, { tab: true }));
 
   /** @param {SessionCapture} capture */
@@ -76,7 +78,9 @@ export class SoundInputs extends HTMLElement {
       /** @type {HTMLElement} */ (this.#levels[channel]).hidden = !running;
     }
     this.#again.hidden = !callEnded || call !== "tab";
-    setText(this.#advice, call === "none" ? words.session.oneMicrophone : words.session.headphones);
+    const advice = call === "none" ? words.session.oneMicrophone : words.session.headphones;
+    setText(this.#advice, this.bled ? words.session.bled : advice);
+    setAttributes(this.#advice, { class: this.bled ? "notice" : "quiet" });
     this.#advice.hidden = mode === "sending";
     this.measure();
   }

@@ -1,7 +1,9 @@
 // @ts-check
 /** One statement: its words, whose they are, the lines that carry it, and for a quoted risk line its own decision. */
 import { make, makeButton, makeId, setAttributes, setText } from "../element.js";
+import { isOpenRisk } from "../view.js";
 import { words } from "../words.js";
+import { describeLook, readText } from "./evidence-line.js";
 import { makeLineButtons } from "./evidence-lines.js";
 
 /** @typedef {import("../view.js").Statement} Statement */
@@ -29,6 +31,10 @@ export function createStatement(statement, acts) {
   if (statement.segments.length > 0) {
     const label = statement.segments.length === 1 ? words.lines.line : words.lines.lines;
     about.append(makeLineButtons(statement.segments, label, (line) => acts.jump(line, row)));
+    for (const line of statement.segments) {
+      const listen = () => acts.jump(line, row);
+      about.append(makeButton(words.listening.first(line), listen, { class: "quiet-button line-button to-hear", "data-line": line, hidden: true }));
+    }
   }
   row.append(make("p", { class: "statement-text", dir: "auto" }, statement.text), about);
   if (statement.risk) row.append(makeRiskDecision(statement, acts));
@@ -52,16 +58,21 @@ function makeRiskDecision({ number }, { decideRisk }) {
  * @param {HTMLElement} row
  * @param {Statement} statement
  * @param {boolean} deciding whether decisions are asked for now
+ * @param {ReadonlySet<number>} toHear lines that need a person
  */
-export function updateStatement(row, statement, deciding) {
+export function updateStatement(row, statement, deciding, toHear) {
   setText(/** @type {Element} */ (row.querySelector(".statement-text")), statement.text);
+  for (const listen of row.querySelectorAll(".to-hear")) {
+    const line = Number(/** @type {HTMLElement} */ (listen).dataset.line);
+    /** @type {HTMLElement} */ (listen).hidden = !deciding || !toHear.has(line);
+  }
   const decision = row.querySelector(".risk-decision");
   if (decision === null) return;
   /** @type {HTMLElement} */ (decision).hidden = !deciding;
   for (const button of decision.querySelectorAll("button")) {
     setAttributes(button, { "aria-pressed": String(button.dataset.decision === statement.risk_decision) });
   }
-  const open = statement.risk_decision === null || statement.risk_decision === "open";
+  const open = isOpenRisk(statement);
   setText(
     /** @type {Element} */ (decision.querySelector(".risk-state")),
     open ? words.review.riskOpen : (words.review.riskDecisions[statement.risk_decision ?? ""] ?? ""),
@@ -85,13 +96,13 @@ export function showBeneath(row, segments, shown) {
   list.replaceChildren(
     ...segments
       .filter(({ number }) => lines.includes(number))
-      .map(({ number, text, unclear }) =>
+      .map((segment) =>
         make(
           "li",
           {},
-          make("span", { class: "line-number" }, String(number)),
-          make("span", { dir: "auto" }, text),
-          unclear ? make("strong", { class: "unclear" }, words.lines.unclear) : null,
+          make("span", { class: "line-number" }, String(segment.number)),
+          make("span", { dir: "auto" }, readText(segment), segment.heard_also && ` ${words.lines.also} ${segment.heard_also}`),
+          segment.look && make("strong", { class: "look" }, describeLook(segment)),
         ),
       ),
   );

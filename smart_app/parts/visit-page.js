@@ -212,7 +212,7 @@ export class VisitPage extends HTMLElement {
   /** @param {string} key @param {EventTarget | null} target @returns {boolean} whether the panel took it */
   #passKey(key, target) {
     const panel = this.#panel;
-    if (panel instanceof GatherMaterial) return panel.takeKey(key);
+    if (panel instanceof GatherMaterial) return panel.takeKey(key, target);
     return panel instanceof ReviewDraft && panel.takeKey(key, target);
   }
 

@@ -3,6 +3,10 @@
 Everything in it is invented. Nothing here changes while a visit runs; that is ``page_server.py``.
 """
 
+import io
+import math
+import struct
+import wave
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +25,7 @@ SPOKEN = (
     "Next visit in two weeks.",
 )
 UNCLEAR = (8,)
+SPEECH = ("session", "dictation")
 
 
 def plain_view() -> View:
@@ -91,6 +96,9 @@ def plain_view() -> View:
         "speech": {"ready": True, "label": "Whisper base.en, on this machine"},
         "working": None,
         "segments": [],
+        "marks": [],
+        "sound_until": None,
+        "language": {"code": "en", "heard": None, "drafting": True, "words": ""},
         "typed": {"text": "", "observations": ""},
         "sections": [],
         "withheld": [],
@@ -188,6 +196,12 @@ def _permit_recording(view: View) -> None:
     view["ways"] = ways(True, True, record=True)
 
 
+def _know_no_language(view: View) -> None:
+    _permit_recording(view)
+    words = "There is no AI drafting for Welsh yet: your lines are put under the headings as they are."
+    view["language"] = {"code": "cy", "heard": None, "drafting": False, "words": words}
+
+
 def _fill_room(view: View) -> None:
     _permit_recording(view)
     view["people"] |= {
@@ -262,6 +276,7 @@ def _be_hostile(view: View) -> None:
     view["people"]["list"] = [{"id": "p1", "role": HOSTILE, "name": HOSTILE, "added": True, "answers": {}}]
     view["taken_back"] = {"labels": [HOSTILE], "words": HOSTILE}
     view["formats"][0]["title"] = HOSTILE
+    view["language"] = {"code": HOSTILE, "heard": "es", "drafting": True, "words": HOSTILE}
     view["drafter"]["label"] = view["speech"]["label"] = HOSTILE
     view["problem"] = {"code": "scripted", "message": HOSTILE}
 
@@ -274,6 +289,8 @@ SCENES: dict[str, Callable[[View], None]] = {
     "attest": _attest_answers,
     "noasking": _ask_nobody,
     "recording": _permit_recording,
+    "listening": _permit_recording,
+    "language": _know_no_language,
     "room": _fill_room,
     "telehealth": _ask_telehealth,
     "encounters": _ask_encounter,
@@ -295,6 +312,57 @@ def segment(number: int, source: str, text: str, start: float | None = None, unc
         "end_seconds": None if start is None else start + 4,
         "unclear": unclear,
     }
+
+
+def complete_line(line: View) -> View:
+    """With what it still needs from a person, and whether it can be played."""
+    settled = line.get("settled", False)
+    if settled:
+        look = None
+    elif line.get("heard_also"):
+        look = "two-ways"
+    elif line["source"] == "session" and not line["text"]:
+        look = "missed"
+    else:
+        look = "unclear" if line["unclear"] else None
+    return line | {
+        "settled": settled,
+        "look": look,
+        "sound": line["source"] in SPEECH and not settled and line.get("sound", True),
+    }
+
+
+def list_to_listen() -> list[View]:
+    """A session in which some lines want a person's ear: 4 and 7 heard two ways, 8 and 9 unclear, 10 not understood."""
+    texts: tuple[tuple[str, View], ...] = (
+        ("How have you slept since we last met?", {"speaker": "clinician"}),
+        ("About five hours a night, I wake at four most mornings.", {}),
+        ("My mood is a little better than two weeks ago, still low in the mornings.", {}),
+        ("Have you had any thoughts of sue aside?", {"heard_also": "Have you had any thoughts of suicide?"}),
+        (SPOKEN[4].removeprefix("She said: "), {}),
+        ("I went for a walk on four days of the last seven, as we said.", {}),
+        ("I take the sertraline, fifteen milligrams.", {"heard_also": "I take the sertraline, fifty milligrams."}),
+        ("My manager has agreed to a later start until the end of January.", {"unclear": True}),
+        ("So we keep the sertraline, the sleep diary and the daily walk.", {"speaker": "clinician", "unclear": True}),
+        ("", {"speaker": "unknown", "unclear": True}),
+        ("", {"source": "silence", "speaker": "unknown", "channel": None}),
+        ("See you in two weeks.", {"speaker": "clinician"}),
+    )
+    plain = {"speaker": "patient", "channel": "room", "heard_also": "", "confidence": 0.9}
+    return [segment(0, "session", text, place * 6.5) | plain | fields for place, (text, fields) in enumerate(texts)]
+
+
+def make_sound(line: int) -> bytes:
+    """What a line sounds like here: a tone of its own, six tenths of a second, as a WAV file."""
+    rate, seconds = 16_000, 0.6
+    tone = (round(6000 * math.sin(2 * math.pi * (300 + 20 * line) * n / rate)) for n in range(int(rate * seconds)))
+    made = io.BytesIO()
+    with wave.open(made, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(b"".join(struct.pack("<h", value) for value in tone))
+    return made.getvalue()
 
 
 def statement(number: int, text: str, lines: list[int], origin: str = "model", risk: bool = False) -> View:
@@ -366,15 +434,36 @@ def script_draft(scene: str, segments: list[View]) -> tuple[list[View], list[Vie
         withheld[0] |= {"text": HOSTILE, "reason": HOSTILE}
     if scene == "empty":
         texts = {title: [] for title in texts}
-    sections = [
-        {
-            "id": title.lower(),
-            "title": title,
-            "decision": "open",
-            "text": "",
-            "empty_words": "Not assessed.",
-            "statements": items,
-        }
-        for title, items in texts.items()
-    ]
-    return sections, withheld
+    return [make_section(title, items) for title, items in texts.items()], withheld
+
+
+def make_section(title: str, statements: list[View]) -> View:
+    return {
+        "id": title.lower(),
+        "title": title,
+        "decision": "open",
+        "text": "",
+        "empty_words": "Not assessed.",
+        "statements": statements,
+    }
+
+
+FORMATS = {
+    "soap": ("Subjective", "Objective", "Assessment", "Plan"),
+    "dap": ("Data", "Assessment", "Plan"),
+    "birp": ("Behavior", "Intervention", "Response", "Plan"),
+}
+KEEP_PLACE = {"Plan": "Plan", "Assessment": "Assessment"}  # the rest begins the note
+
+
+def script_format(note_format: str, sections: list[View]) -> list[View]:
+    """The same statements under other headings, every section open; what she wrote herself stays her own."""
+    arranged = {title: make_section(title, []) for title in FORMATS[note_format]}
+    first = next(iter(arranged.values()))
+    for old in sections:
+        new = arranged.get(KEEP_PLACE.get(old["title"], ""), first)
+        if old["decision"] == "edited":
+            new["statements"].append(statement(200 + len(new["statements"]), old["text"], [], "clinician"))
+        else:
+            new["statements"] += old["statements"]
+    return list(arranged.values())

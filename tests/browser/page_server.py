@@ -68,6 +68,7 @@ class PageServer:
                 Route("/visit/{visit}/api/view", self._view),
                 Route("/visit/{visit}/api/events", self._events),
                 Route("/visit/{visit}/api/wording", self._wording),
+                Route("/visit/{visit}/api/segments/{number:int}/sound", self._sound),
                 Route("/visit/{visit}/api/{path:path}", self._post, methods=["POST"]),
                 Route("/frame", self._frame),
                 Mount("/page", StaticFiles(directory=PAGE)),
@@ -132,6 +133,14 @@ class PageServer:
             error = {"error": {"code": "wording", "message": "The page can't be read now. Try again in a moment."}}
             return JSONResponse(error, 503, headers=HEADERS)
         return JSONResponse(show_wording(WORDINGS[language]), headers=HEADERS)
+
+    async def _sound(self, request: Request) -> Response:
+        try:
+            sound = self._find(request).play(request.path_params["number"])
+        except Refused as refused:
+            error = {"error": {"code": refused.code, "message": refused.message}} if refused.message else {}
+            return JSONResponse(error, refused.status, headers=HEADERS)
+        return Response(sound, media_type="audio/wav", headers=HEADERS)
 
     async def _post(self, request: Request) -> Response:
         path = request.path_params["path"]

@@ -12,9 +12,13 @@ from tests.browser.page_scenes import (
     SPOKEN,
     UNCLEAR,
     View,
+    complete_line,
     consent,
+    list_to_listen,
+    make_sound,
     plain_view,
     script_draft,
+    script_format,
     segment,
     statement,
     ways,
@@ -44,7 +48,9 @@ class ScriptedVisit:
         self.posts: list[tuple[str, Any]] = []
         self.sounds: list[tuple[str, bytes]] = []
         self.sound = ScriptedSound(self._hear, self._may_hear)
-        self.heard: list[View] = []  # lines of the session so far
+        self.heard: list[View] = list_to_listen() if self.scene == "listening" else []  # lines of the session so far
+        self.dictated: list[View] = []
+        self.played: list[int] = []  # lines whose sound was asked for
         self.fail_next: dict[str, tuple[int, View]] = {}
         self.gone: int | None = None
         self.view_after_seconds = 0.0  # how long an answer to a read takes
@@ -132,6 +138,30 @@ class ScriptedVisit:
         else:
             self.set_capture("paused" if body["do"] == "pause" else "off")
 
+    def _segment(self, body: View) -> None:
+        line, shown = self._find_line(body["number"]), self.view["segments"][body["number"] - 1]
+        if self.view["phase"] not in ("gathering", "reviewing"):
+            raise Refused(409, "not-now", "No line can be decided right now.")
+        if shown["text"] != body["heard"]:
+            raise Refused(409, "line.changed", "This line has changed since the page showed it. Look at it again.")
+        if not body["text"].strip() and shown["look"] != "missed" and shown["text"]:
+            raise Refused(422, "line.empty", "A line that was understood can't be emptied.")
+        line |= {"text": body["text"].strip(), "settled": True, "unclear": False, "heard_also": ""}
+        for section in self.view["sections"]:
+            if any(body["number"] in item["segments"] for item in section["statements"]):
+                section["decision"] = "open"  # what rests on it is read again
+        self._number()
+        self._count()
+
+    def _format(self, body: View) -> None:
+        if self.view["phase"] != "reviewing":
+            raise Refused(409, "not-now", "There is no draft to review right now.")
+        before = self.view["sections"]
+        self.change(format=body["format"], sections=script_format(body["format"], before))
+        self._count()
+        if body["format"] == "birp":
+            self._later(self._write_rest())
+
     def _way(self, body: View) -> None:
         way = next(item for item in self.view["ways"] if item["id"] == body["way"])
         if not way["offered"]:
@@ -139,6 +169,8 @@ class ScriptedVisit:
         self.change(way=body["way"], format=body["format"], phase="gathering", taken_back=None)
         if body["way"] == "write":
             self._finish_draft([], [])
+        elif self.heard:
+            self._number()
 
     def _dictation(self, body: tuple[str, bytes]) -> None:
         self.sounds.append(body)
@@ -156,7 +188,9 @@ class ScriptedVisit:
         self._later(self._write_draft())
 
     def _material(self, body: View) -> None:
-        self.change(phase="gathering", sections=[], withheld=[], open_decisions=0, working=None)
+        self.change(
+            phase="gathering", sections=[], withheld=[], open_decisions=0, working=None, marks=[], sound_until=None
+        )
 
     def _section(self, body: View) -> None:
         for section in self.view["sections"]:
@@ -227,6 +261,28 @@ class ScriptedVisit:
         self.heard.append(plain | fields)
         self._number()
 
+    def play(self, number: int) -> bytes:
+        """The sound of a line, as a WAV file."""
+        self.refuse_if_told("sound")
+        self.played.append(number)
+        if not 0 < number <= len(self.view["segments"]) or not self.view["segments"][number - 1]["sound"]:
+            raise Refused(404, "sound.gone", "The sound of this line is gone.")
+        return make_sound(number)
+
+    def let_sound_go(self) -> None:
+        """The time is over for all lines that need not be decided."""
+        for number, line in enumerate([*self.heard, *self.dictated], start=1):
+            line["sound"] = number in self.view["marks"]
+        self.view["sound_until"] = None
+        self._number()
+
+    def draft_so_far(self, *texts: str) -> None:
+        """What is drafted and checked while people talk."""
+        sections, withheld = script_draft("empty", [])[0], script_draft("", [])[1][:1]
+        for number, text in enumerate(texts, start=1):
+            sections[number % 4]["statements"].append(statement(number, text, [number]))
+        self.change(sections=sections, withheld=withheld)
+
     async def _read_back(self, answers: dict[str, str]) -> None:
         await asyncio.sleep(self.pace_seconds * 5)
         if self.answers_problem is not None:
@@ -272,8 +328,26 @@ class ScriptedVisit:
             await asyncio.sleep(self.pace_seconds)
             self.change(working={"what": "transcribing", "done": done, "words": "Transcribing the dictation"})
         await asyncio.sleep(self.pace_seconds)
+        spoken: tuple[str, ...] = SPOKEN * 6 if self.scene == "long" else SPOKEN
+        if self.scene == "righttoleft":
+            spoken = ("המטופלת מדווחת על שינה של חמש שעות בלילה 😴", "المزاج أفضل قليلا من قبل أسبوعين", *SPOKEN)
+        if self.scene == "hostile":
+            spoken = (HOSTILE, *SPOKEN)
+        self.dictated = [
+            segment(0, "dictation", text, place * 4.2, place + 1 in UNCLEAR) for place, text in enumerate(spoken)
+        ]
         self.change(working=None)
         self._number()
+
+    async def _write_rest(self) -> None:
+        """What only the new format asks for."""
+        working = {"what": "drafting", "done": 0.0, "words": "Drafting what only BIRP asks for"}
+        self.change(phase="drafting", working=working)
+        await asyncio.sleep(self.pace_seconds * 10)
+        if self.view["phase"] == "drafting":
+            self.view["sections"][1]["statements"].append(statement(80, "Asked about thoughts of suicide.", [4]))
+            self.change(phase="reviewing", working=None)
+            self._count()
 
     async def _write_draft(self) -> None:
         sections, withheld = script_draft(self.scene, self.view["segments"])
@@ -309,7 +383,8 @@ class ScriptedVisit:
             ),
             "attestation": f"I, {name}, have reviewed this note and it says what happened in this visit.",
         }
-        self.change(phase="reviewing", working=None)
+        spoken = [*self.heard, *self.dictated]
+        self.change(phase="reviewing", working=None, sound_until="2026-11-23T10:12:00Z" if spoken else None)
         self._count()
 
     async def _store(self) -> None:
@@ -344,30 +419,36 @@ class ScriptedVisit:
     # What follows from it ------------------------------------------------------------------------------------------
 
     def _number(self) -> None:
-        """Number the lines again from what was dictated and typed."""
-        spoken: tuple[str, ...] = SPOKEN * 6 if self.scene == "long" else SPOKEN
-        if self.scene == "righttoleft":
-            spoken = ("המטופלת מדווחת על שינה של חמש שעות בלילה 😴", "المزاج أفضل قليلا من قبل أسبوعين", *SPOKEN)
-        if self.scene == "hostile":
-            spoken = (HOSTILE, *SPOKEN)
-        lines: list[View] = [line | {"number": place + 1} for place, line in enumerate(self.heard)]
-        for place, text in enumerate(spoken * (1 if self.sounds else 0)):
-            lines.append(segment(len(lines) + 1, "dictation", text, place * 4.2, place + 1 in UNCLEAR))
+        """Number the lines again: what was recorded, dictated and typed."""
+        spoken = [*self.heard, *self.dictated]
+        lines: list[View] = [line | {"number": place} for place, line in enumerate(spoken, start=1)]
         for source, words in (
             ("typed", self.view["typed"]["text"]),
             ("observation", self.view["typed"]["observations"]),
         ):
             for text in filter(str.strip, words.splitlines()):
                 lines.append(segment(len(lines) + 1, source, text.strip()))
-        self.change(segments=lines)
+        self.change(segments=[complete_line(line) for line in lines])
+
+    def _find_line(self, number: int) -> View:
+        spoken = [*self.heard, *self.dictated]
+        if not 0 < number <= len(spoken):
+            raise Refused(409, "line.typed", "That line was typed. Change it in the notes that it was typed in.")
+        return spoken[number - 1]
 
     def _count(self) -> None:
         sections = self.view["sections"]
+        rests = {line for section in sections for item in section["statements"] for line in item["segments"]}
+        marks = [
+            line["number"]
+            for line in self.view["segments"]
+            if line["look"] in ("two-ways", "missed") or (line["look"] == "unclear" and line["number"] in rests)
+        ]
         undecided = sum(section["decision"] == "open" for section in sections)
         risk = sum(
             item["risk"] and item["risk_decision"] is None for section in sections for item in section["statements"]
         )
-        self.change(open_decisions=undecided + risk)
+        self.change(open_decisions=undecided + risk + len(marks), marks=marks)
 
     def note_text(self) -> str:
         parts = [f"{item['label']}: {item['value']}" for item in self.view["head"]]

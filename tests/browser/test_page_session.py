@@ -135,11 +135,11 @@ def test_lines_show_the_call_a_second_hearing_and_silences(chromium: Browser, pa
         expect(lines.nth(0).locator(".line-text")).to_have_text(
             "I take fifteen milligrams.or: I take fifty milligrams."
         )
-        expect(lines.nth(0).locator(".line-about")).to_have_text("said in the session · patient · 0:00 heard two ways")
+        expect(lines.nth(0).locator(".line-about")).to_have_text("said in the session · patient · 0:00 Heard two ways")
         expect(lines.nth(1).locator(".line-body")).to_have_text("silence, 12 s1:05")
         expect(lines.nth(2).locator(".line-text")).to_have_text("silence, 4 s")
         expect(lines.nth(3)).to_contain_text("Something was said here that was not understood.")
-        expect(lines.nth(3)).to_contain_text("unclear")
+        expect(lines.nth(3).locator(".line-about")).to_contain_text("Not understood")
         expect(lines.nth(4).locator(".line-about")).to_have_text("from the call · patient · 1:30")
         assert list_faults(page, sizes=ALL_SIZES) == []
 
