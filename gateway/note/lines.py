@@ -4,8 +4,9 @@ In: segments, or the lines made of them. Out: lines, where a window ends, which 
 functions; the same lines give the same cuts, whether they came one by one or all at once.
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.capture.material import Segment
 from gateway.note.place import Said
@@ -13,6 +14,7 @@ from gateway.note.prompt import Prompt
 
 WINDOW_WORDS = 240
 REST_WORDS = 90  # a last window shorter than this joins the one before
+END_CHARACTERS = 160  # of a line, before the next window: a question, not a whole report, or it is drafted twice
 NEIGHBOURS = 1  # lines on either side of a line that speaks of the plan: its question, its answer
 
 
@@ -62,6 +64,16 @@ def close_window(lines: Sequence[Line], start: int = 0) -> int | None:
             return None
         words += line.word_count
     return None
+
+
+def keep_end(line: Line, prompt: Prompt) -> Line:
+    """The end of a line, from the beginning of a sentence or a word on; a short line as it is."""
+    text = line.text.removeprefix(prompt.marks[line.said.speaker])
+    if len(text) <= END_CHARACTERS:
+        return line
+    kept = re.sub(r"^(?:.*?[.?!]\s+(?=.{40})|\S*\s+)", "", text[-END_CHARACTERS:])
+    said = replace(line.said, text=kept)
+    return Line(prompt.make_lines(kept, said.speaker)[0], said, line.segment)
 
 
 def cut_windows(lines: Sequence[Line], overlap: int) -> list[Sequence[Line]]:

@@ -20,7 +20,7 @@ from gateway.capture.material import Material, Segment, Source, Speaker
 from gateway.errors import DraftError
 from gateway.note.asking import Reader, write_sentences
 from gateway.note.formats import NoteFormat, Section, SectionKind
-from gateway.note.lines import Line, choose_planned, close_window, list_segments, make_lines
+from gateway.note.lines import Line, choose_planned, close_window, keep_end, list_segments, make_lines
 from gateway.note.notes import write_notes
 from gateway.note.place import has_cue
 from gateway.note.prompt import MaterialKind, PromptSet, sort_segments
@@ -230,10 +230,10 @@ class LiveDraft:
         return [section for section in self._format.sections if not self._only or section.id in self._only]
 
     def _list_lines(self, window: _Part) -> list[Line]:
-        """The window's lines behind the last line before it, so that an answer keeps its question."""
+        """The window's lines behind the end of the last line before it, so that an answer keeps its question."""
         before = self._windows[: self._windows.index(window)]
         last = next((part.lines[-1:] for part in reversed(before) if part.lines), [])
-        return [*last, *window.lines]
+        return [*(keep_end(line, self._prompt) for line in last), *window.lines]
 
     # The pieces of work --------------------------------------------------------------------------------------
 
@@ -241,12 +241,13 @@ class LiveDraft:
         at_once = self._asks_plan_at_once
         sections = [each for each in self._wanted if not (at_once and each.kind is SectionKind.PLANNED)]
         if window.lines:
-            yield from self._ask_sections(self._reader, self._list_lines(window), sections)
+            yield from self._ask_sections(self._reader, self._list_lines(window), sections, window.lines)
         window.done = True
 
     def _draft_plan(self) -> Iterator[Statement | None]:
         plans = [each for each in self._wanted if each.kind is SectionKind.PLANNED]
-        yield from self._ask_sections(self._plan_reader, self._choose_plan_lines(), plans)
+        lines = self._choose_plan_lines()
+        yield from self._ask_sections(self._plan_reader, lines, plans, lines)
         self._plan.done = True
 
     def _draft_notes(self) -> Iterator[Statement | None]:
@@ -263,9 +264,10 @@ class LiveDraft:
         self._notes.done = True
 
     def _ask_sections(
-        self, reader: Reader, lines: Sequence[Line], sections: Sequence[Section]
+        self, reader: Reader, lines: Sequence[Line], sections: Sequence[Section], cueing: Sequence[Line]
     ) -> Iterator[Statement | None]:
-        said = [line.said for line in lines]
+        """Ask these lines for the sections of which ``cueing`` speak: not the line before, which was asked already."""
+        said = [line.said for line in cueing]
         sections = [section for section in sections if has_cue(section, said, self._prompt)]
         if not sections:
             return

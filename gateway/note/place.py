@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.capture.material import Source, Speaker
 from gateway.note.formats import NoteFormat, Section, SectionKind
+from gateway.note.overlap import find_words
 from gateway.note.prompt import Prompt
 
 # Where a kind goes in a format that has no section for it.
@@ -21,6 +22,8 @@ INSTEAD = {
     SectionKind.RESPONSE: (SectionKind.OBSERVED, SectionKind.TOLD),
     SectionKind.PLANNED: (SectionKind.DONE, SectionKind.CONCLUDED),
 }
+FEWEST_TOLD = 8  # content words; with fewer, and less than TOLD_SHARE of all, the patient told nothing
+TOLD_SHARE = 0.2
 SHORT_HEADING = 3  # up to so many letters only a colon makes it a heading: "A friend called" is none
 
 
@@ -70,9 +73,14 @@ def find_home(kind: SectionKind, note_format: NoteFormat) -> Section:
 def has_cue(section: Section, said: Sequence[Said], prompt: Prompt) -> bool:
     """Does anything said speak of what the section is for? Asked without a cue, a model invents.
 
-    Only what may be the clinician's lines count: a patient's "I think" is no conclusion.
+    Only what may be the clinician's lines count: a patient's "I think" is no conclusion. What the patient told is
+    asked where the patient told something: from a clinician's report alone a model makes findings and plans told.
     """
     patterns = [*section.cues, *([prompt.cues[section.kind]] if section.kind in prompt.cues else [])]
+    if section.kind is SectionKind.TOLD and not patterns:
+        words = [(each.speaker, len(find_words(each.text))) for each in said]
+        told = sum(count for speaker, count in words if speaker is not Speaker.CLINICIAN)
+        return told >= min(FEWEST_TOLD, TOLD_SHARE * sum(count for _, count in words))
     heard = [each.text.lower() for each in said if each.speaker is not Speaker.PATIENT]
     return not patterns or any(pattern.search(text) for pattern in patterns for text in heard)
 
