@@ -79,6 +79,37 @@ def test_a_section_without_a_cue_in_the_clinicians_lines_is_not_asked_for() -> N
     assert "Subjective" in model.questions[0]
 
 
+def test_what_the_patient_told_is_not_asked_of_a_window_in_which_only_the_clinician_reports() -> None:
+    told = [line for day in range(20) for line in (f"C: And day {day}?", "P: I woke three times and stayed tired.")]
+    report = ["C: Heart and lungs sound normal on examination." + " Your knee holds well." * 35, "P: Okay, great."]
+    model = ScriptedTextModel({}, room=100_000)
+
+    draft(model, make_talk([*told, *report]))
+    first, second = (text.splitlines()[1:] for text in model.texts)
+
+    assert first == told
+    assert second == [told[-1], *report]
+    assert ["Subjective" in question for question in model.questions] == [True, False]
+    assert "Objective" in model.questions[1]
+
+
+def test_a_patient_of_few_words_is_asked_about_in_a_short_talk() -> None:
+    model = ScriptedTextModel({"Subjective": ["The patient has no changes."]})
+
+    draft(model, make_talk(["C: How have you been since the last time?", "P: Fine, no changes."]))
+
+    assert len(model.questions) == 1
+
+
+@pytest.mark.parametrize(("line", "asked"), [("Well, that was ill advised.", False), ("We'll talk then.", True)])
+def test_well_and_ill_are_no_words_of_a_plan(line: str, asked: bool) -> None:
+    model = ScriptedTextModel({})
+
+    draft(model, make_talk(["P: I have slept badly since the move.", f"C: {line}"]))
+
+    assert any("Plan" in question for question in model.questions) is asked
+
+
 def test_long_conversations_are_cut_into_windows_and_planned_once() -> None:
     lines = [line for number in range(60) for line in (f"C: And day {number}?", f"P: Day {number} was " + "so " * 15)]
     model = ScriptedTextModel({"Subjective": ["The patient counts days."]}, room=100_000)
@@ -91,6 +122,19 @@ def test_long_conversations_are_cut_into_windows_and_planned_once() -> None:
     assert [before[-1] for before in windows[:-1]] == [after[0] for after in windows[1:]], "one line of overlap"
     assert whole == [line.rstrip() for line in [*lines, TALK[2]]], "the plan is asked of the whole"
     assert [("Plan" in question) for question in model.questions] == [False] * len(windows) + [True]
+
+
+def test_a_window_begins_with_the_end_of_the_line_before_not_with_a_whole_report() -> None:
+    report = "C: Your knee is swollen. " + "It bends well and it holds. " * 60 + "Does it hurt at night?"
+    lines = [report, *(line for day in range(20) for line in (f"P: On day {day} it hurt.", "C: Go on, please."))]
+    model = ScriptedTextModel({}, room=100_000)
+
+    draft(model, make_talk(lines))
+    first, second = [text.splitlines()[1:] for text in model.texts[:2]]
+
+    assert first[-1].endswith("Does it hurt at night?")
+    assert second[0] == "C: " + "It bends well and it holds. " * 4 + "Does it hurt at night?"
+    assert second[1:] == lines[1:]
 
 
 def test_where_the_whole_does_not_fit_the_plan_is_asked_of_the_lines_about_it() -> None:
