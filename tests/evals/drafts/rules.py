@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
-from gateway.note import asking, lines, live
+from gateway.note import asking, lines, live, place
 from gateway.note.formats import NoteFormat, Section
 from gateway.note.llama import LlamaTextModel
 from gateway.note.prompt import Prompt
@@ -61,6 +61,8 @@ _MAKE_QUESTION = Prompt.make_question
 EXCHANGES: dict[str, Callable[[], list[AbstractContextManager[object]]]] = {
     "windows": lambda: [patch.object(lines, "WINDOW_WORDS", WHOLE)],
     "overlap": lambda: [patch.object(live.LiveDraft, "_list_lines", _list_own_lines)],
+    "line's end": lambda: [patch.object(live, "keep_end", lambda line, _: line)],
+    "told": lambda: [patch.object(place, "FEWEST_TOLD", 0)],
     "cues": lambda: [patch.object(live, "has_cue", lambda *_: True)],
     "plan of the whole": lambda: [patch.object(live.LiveDraft, "_asks_plan_at_once", False)],
     "one sentence": lambda: [patch.object(asking, "SENTENCE", SEVERAL_SENTENCES)],
