@@ -1,12 +1,13 @@
 """Checks a draft statement by statement while it is written.
 
-In: the material, the format and the risk rules; then statements as the drafter writes them. Out: for each a
-``CheckedStatement``, or None for a double; at the end the ``CheckedDraft``. Lines that speak of risk come first, as
-quotes: what a drafter writes about risk is withheld, because the note carries the material's own words for it.
-Deterministic and without a model; no text makes it raise.
+In: the material, the format and the risk rules, and what was read of the material before (``note/reading``); then
+statements as the drafter writes them. Out: for each a ``CheckedStatement``, or None for a double; at the end the
+``CheckedDraft``. Lines that speak of risk come first, as quotes: what a drafter writes about risk is withheld, because
+the note carries the material's own words for it. Deterministic and without a model; no text makes it raise.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 
 from gateway.capture.material import Material, Segment, Source, Speaker
@@ -22,12 +23,12 @@ from gateway.note.evidence import (
 )
 from gateway.note.finding import Finding, find_evidence
 from gateway.note.formats import NoteFormat, Section, SectionKind
-from gateway.note.passages import Passages
 from gateway.note.place import find_home
 from gateway.note.polarity import speaks_of_future
-from gateway.note.risk import RiskRules, find_risk, find_risk_words
+from gateway.note.reading import MaterialReading, read_material
+from gateway.note.risk import RiskRules, find_risk_words
 from gateway.note.statement import Draft, Origin, Statement
-from gateway.note.wording import is_key, weigh
+from gateway.note.wording import is_key, strip_marks, weigh
 
 FIRST_QUOTE = 1001  # quotes are numbered from here, so that they never meet the drafter's numbers
 SAME_SHARE = 0.8  # of a statement's weight in an earlier one: a double
@@ -53,19 +54,39 @@ _OBSERVED = re.compile(
 
 
 class DraftChecker:
-    """Checks one draft. Not for two drafts, nor for two threads."""
+    """Checks one draft. Not for two drafts, nor for two threads.
 
-    def __init__(self, material: Material, note_format: NoteFormat, risk_rules: RiskRules) -> None:
+    Args:
+        material: what the draft is of, as it is now; when it has changed, another checker checks what stands again.
+        note_format: whose sections the statements are written for.
+        risk_rules: by which the lines that are quoted were found.
+        reading: of this material by these rules; made here where there is none.
+
+    Raises:
+        ValueError: the reading is of another material, or by other rules; or it was changed between two checks.
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        note_format: NoteFormat,
+        risk_rules: RiskRules,
+        reading: MaterialReading | None = None,
+    ) -> None:
+        self._reading = reading if reading is not None else read_material(material.segments, risk_rules)
+        if self._reading.rules is not risk_rules or not self._reading.holds(material.segments):
+            raise ValueError("this is the reading of another material")
+        self._revision = self._reading.revision
         self._format = note_format
         self._rules = risk_rules
         self._covered = risk_rules.covers(material.language)
         self._segments = material.segments
-        self._passages = Passages(material.segments)
-        self._plain = [_flatten(segment.text) for segment in material.segments]
+        self._passages = self._reading.passages
         self._quotes = self._quote_risk()
         self._quoted = {number for quote in self._quotes for number in quote.segments}
         self._checked: dict[int, CheckedStatement | None] = {}
-        self._claims: list[tuple[CheckedStatement, tuple[Claim, ...]]] = []
+        self._told: dict[str, list[_Told]] = defaultdict(list)  # by section
+        self._withheld: set[str] = set()
         self._placed: set[int] = set()
 
     def quotes(self) -> tuple[CheckedStatement, ...]:
@@ -80,6 +101,8 @@ class DraftChecker:
             number of it and at least ``SAME_SHARE`` of the rest stand, said the same way, in one earlier statement of
             the same section; or a withheld statement has the same words.
         """
+        if self._reading.revision != self._revision:
+            raise ValueError("the material has changed since this checker was made")
         checked = self._check(statement)
         self._checked[statement.number] = checked
         return checked
@@ -118,10 +141,7 @@ class DraftChecker:
             self._number(finding.places),
             [_surface(fault, statement.text) for fault in finding.faults],
         )
-        if self._is_double(checked, finding):
-            return None
-        self._claims.append((checked, tuple(finding.claims)))
-        return checked
+        return None if self._is_double(checked, finding.claims) else checked
 
     def _find_section(self, section_id: str) -> Section:
         try:
@@ -131,12 +151,13 @@ class DraftChecker:
 
     def _find_own_words(self, statement: Statement) -> int | None:
         """The segment whose own words the statement is: one of its hints first."""
-        text = _flatten(statement.text)
+        text = strip_marks(statement.text)
         if not text:
             return None
-        hinted = [number - 1 for number in statement.hints if 0 < number <= len(self._plain)]
-        for place in (*hinted, *range(len(self._plain))):
-            if f" {text} " in f" {self._plain[place]} ":
+        hinted = [number - 1 for number in statement.hints if 0 < number <= len(self._segments)]
+        sought = f" {text} "
+        for place in (*hinted, *range(len(self._segments))):
+            if sought in self._passages.items[place].wording.plain:
                 return int(place)
         return None
 
@@ -170,26 +191,28 @@ class DraftChecker:
     def _number(self, places: set[int]) -> list[int]:
         return [self._segments[place].number for place in sorted(places)]
 
-    def _is_double(self, checked: CheckedStatement, finding: Finding) -> bool:
-        for earlier, claims in self._claims:
-            if earlier.withheld is not checked.withheld:
-                continue
-            if checked.withheld:
-                if _flatten(earlier.statement.text) == _flatten(checked.statement.text):
-                    return True
-            elif earlier.section == checked.section and _says_no_more(finding.claims, claims):
-                return True
+    def _is_double(self, checked: CheckedStatement, claims: Sequence[Claim]) -> bool:
+        """Was it said before? If not, it is kept, so that it can't be said again."""
+        if checked.withheld:
+            text = strip_marks(checked.statement.text)
+            double = text in self._withheld
+            self._withheld.add(text)
+            return double
+        told = _Told(claims)
+        earlier = self._told[checked.section]
+        if any(told.says_no_more(each) for each in earlier):
+            return True
+        earlier.append(told)
         return False
 
     # ---- Risk ----
 
     def _quote_risk(self) -> tuple[CheckedStatement, ...]:
         """Group the risk lines: a question with its answer, an answer with its question; each segment once."""
-        risky = {mention.segment for mention in find_risk(self._segments, self._rules)}
         groups: list[list[Segment]] = []
         taken: set[int] = set()
         for place, segment in enumerate(self._segments):
-            if segment.number not in risky or segment.number in taken:
+            if not self._reading.mentions[place] or segment.number in taken:
                 continue
             group = [*self._find_question(place, taken), segment]
             if _ASKING.search(segment.text):
@@ -234,17 +257,26 @@ class DraftChecker:
         return answer
 
 
-def _says_no_more(claims: Sequence[Claim], earlier: tuple[Claim, ...]) -> bool:
-    said = {(concept, status) for claim in earlier for concept, status in claim.words.items()}
-    numbers = {quantity.value for claim in earlier for quantity in claim.quantities}
-    words = [(concept, status) for claim in claims for concept, status in claim.words.items()]
-    if any(quantity.value not in numbers for claim in claims for quantity in claim.quantities):
-        return False
-    if any(is_key(concept) and (concept, status) not in said for concept, status in words):
-        return False
-    total = sum(weigh(concept) for concept, _ in words)
-    same = sum(weigh(concept) for concept, status in words if (concept, status) in said)
-    return total > 0 and same >= SAME_SHARE * total
+class _Told:
+    """What a shown statement says, for comparing."""
+
+    __slots__ = ("_numbers", "_said", "_weight", "_words")
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._words = [(concept, status) for claim in claims for concept, status in claim.words.items()]
+        self._said = frozenset(self._words)
+        self._numbers = {quantity.value for claim in claims for quantity in claim.quantities}
+        self._weight = sum(weigh(concept) for concept, _ in self._words)
+
+    def says_no_more(self, earlier: "_Told") -> bool:
+        """Do its numbers, its key terms and at least ``SAME_SHARE`` of the rest stand in the earlier one?"""
+        if not self._numbers <= earlier._numbers:
+            return False
+        new = self._said - earlier._said
+        if any(is_key(concept) for concept, _ in new):
+            return False
+        same = sum(weigh(concept) for concept, status in self._words if (concept, status) not in new)
+        return self._weight > 0 and same >= SAME_SHARE * self._weight
 
 
 def _surface(fault: Fault, text: str) -> Fault:
@@ -260,8 +292,3 @@ def _surface(fault: Fault, text: str) -> Fault:
             else reason
         )
     return Fault(fault.verdict, reason, words)
-
-
-def _flatten(text: str) -> str:
-    """Words alone, for comparing."""
-    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.lower().replace("’", "'")))

@@ -50,6 +50,8 @@ class Quantity:
 
 def find_quantities(tokens: Sequence[str]) -> list[Quantity]:
     """Every quantity, in order."""
+    if not any(map(is_number, tokens)):
+        return []
     drugs = [(place, concept) for place, token in enumerate(tokens) if is_drug(concept := find_concept(token))]
     return [
         Quantity(

@@ -70,6 +70,7 @@ _CLAUSES = re.compile(
     rf",\s(?=(?:and |so |then )?{_SUBJECT}\b)|,?\sand (?=(?:then )?{_SUBJECT}\b)|(?:,\s|,?\sand )(?={_VERB}\b)|"
     r",?\s(?=(?:until|since|unless|due to|when|after|before|which)\b)"
 )
+_BEGINS_WITH_VERB = re.compile(rf"^\W*(?:then )?{_VERB}\b")
 _TAG = re.compile(r"[,.]\s*(?:okay|ok|right|correct|all ?right|yeah|huh|isn't it|is that right|yes)\s*\?\s*$")
 _LEAD = r"^\W*(?:(?:and|so|okay|ok|now|well|all ?right|but|then|any chance|tell me|great|good)\W+)*"
 _ASKS = re.compile(
@@ -218,8 +219,7 @@ def _read_clauses(text: str) -> Iterator[Clause]:
         tokens = split_tokens(piece)
         if not any(token[0].isalnum() for token in tokens):
             continue
-        begins_with_verb = bool(re.match(rf"^\W*(?:then )?{_VERB}\b", piece))
-        other = bool(_OTHER.match(piece)) or (other and begins_with_verb)
+        other = bool(_OTHER.match(piece)) or (other and bool(_BEGINS_WITH_VERB.match(piece)))
         yield Clause(
             piece,
             tuple(tokens),

@@ -17,6 +17,7 @@ from gateway.capture.hotwords import PhraseGroup
 from gateway.capture.material import Segment
 from gateway.configuration import read_toml
 from gateway.errors import ConfigurationError
+from gateway.note.sieve import Rewriting, Sieve
 
 MASK = "\x00"  # stands where an idiom was: no pattern reaches across it
 _FILLERS = re.compile(r"\b(?:um+|uh+|er+m?|hmm+|mm+)\b[ ,.]*")
@@ -41,18 +42,18 @@ class RiskRule:
 
     category: str
     source: str
-    patterns: tuple[re.Pattern[str], ...]
-    shorthand: tuple[re.Pattern[str], ...] = ()
+    patterns: Sieve
+    shorthand: Sieve
 
 
 @dataclass(frozen=True, slots=True)
 class RiskRules:
-    """The rules of every language that has been reviewed; ``languages`` are primary BCP 47 subtags. ``hotwords`` are
-    what a second hearing of speech listens for, by priority."""
+    """The rules of every language that has been reviewed; ``languages`` are primary BCP 47 subtags. ``lookalikes`` put
+    ``MASK`` where an idiom is; ``hotwords`` are what a second hearing of speech listens for, by priority."""
 
     languages: frozenset[str]
     rules: tuple[RiskRule, ...]
-    lookalikes: tuple[re.Pattern[str], ...] = ()
+    lookalikes: Rewriting
     hotwords: tuple[PhraseGroup, ...] = ()
 
     def covers(self, language: str) -> bool:
@@ -78,7 +79,7 @@ def _find_in_hearings(segment: Segment, rules: RiskRules) -> Iterable[tuple[str,
 def find_risk_words(text: str, rules: RiskRules) -> tuple[tuple[str, str], ...]:
     """The categories that a text speaks of, each with the first words that matched."""
     found: dict[str, str] = {}
-    plain = _mask_lookalikes(flatten_speech(text.lower()), rules)
+    plain = rules.lookalikes.rewrite(flatten_speech(text.lower()))
     written = _SPACES.sub(" ", text)
     for rule in rules.rules:
         if rule.category not in found:
@@ -108,23 +109,19 @@ def read_risk_rules(folder: Path) -> RiskRules:
     return RiskRules(
         frozenset(part.language for part in parts),
         tuple(_make_rule(rule) for part in parts for rule in part.rules),
-        tuple(re.compile(pattern) for part in parts for each in part.lookalikes for pattern in each.patterns),
+        Rewriting(
+            (re.compile(pattern), MASK) for part in parts for each in part.lookalikes for pattern in each.patterns
+        ),
         tuple(PhraseGroup(each.category, each.phrases) for part in parts for each in part.hotwords),
     )
 
 
 def _match(rule: RiskRule, plain: str, written: str) -> Iterator[str]:
     for patterns, text in ((rule.patterns, plain), (rule.shorthand, written)):
-        for pattern in patterns:
+        for pattern in patterns.sift(text):
             found = pattern.search(text)
             if found:
                 yield found.group().strip()
-
-
-def _mask_lookalikes(text: str, rules: RiskRules) -> str:
-    for pattern in rules.lookalikes:
-        text = pattern.sub(MASK, text)
-    return text
 
 
 # ---- The file ----
@@ -199,6 +196,6 @@ def _make_rule(part: _Rule) -> RiskRule:
     return RiskRule(
         part.category,
         part.source,
-        tuple(re.compile(pattern) for pattern in part.patterns),
-        tuple(re.compile(pattern) for pattern in part.shorthand),
+        Sieve(map(re.compile, part.patterns)),
+        Sieve(map(re.compile, part.shorthand)),
     )

@@ -12,7 +12,7 @@ from gateway.note.claims import Claim
 from gateway.note.formats import SectionKind
 from gateway.note.numbers import Quantity
 from gateway.note.passages import Passage, Passages
-from gateway.note.polarity import Clause, Status, speaks_of_plan
+from gateway.note.polarity import Clause, Status
 from gateway.note.wording import weigh
 
 REACH = 3  # segments from one that carries to another
@@ -36,8 +36,9 @@ def search_passages(passages: Passages, claim: Claim, kind: SectionKind) -> set[
     """The fewest passages, near to each other, that hold the claim's words as the claim has them."""
     scores: dict[int, float] = defaultdict(float)
     for concept, status in claim.words.items():
+        weight = weigh(concept)
         for place in passages.places.get(concept, ()):
-            scores[place] += weigh(concept) * _agree(passages.items[place], concept, status)
+            scores[place] += weight * _agree(passages.items[place].statuses[concept], status)
     for quantity in claim.quantities:
         for place in passages.values.get(quantity.value, ()):
             if any(quantity.agrees(said) for said in passages.items[place].quantities):
@@ -45,8 +46,10 @@ def search_passages(passages: Passages, claim: Claim, kind: SectionKind) -> set[
     if not scores:
         return set()
     for place in scores:
-        scores[place] += _prefer_answer(passages, passages.items[place], claim)
-        scores[place] += _prefer(passages.items[place], kind)
+        item = passages.items[place]
+        if item.asked_at is not None:
+            scores[place] += _prefer_answer(item, passages.items[item.asked_at], claim)
+        scores[place] += _prefer(item, kind)
     anchor = min(scores, key=lambda place: (-round(scores[place], 6), place))
     places = {anchor}
     held: set[str | Quantity] = _held(passages.items[anchor], claim)
@@ -74,9 +77,8 @@ def search_passages(passages: Passages, claim: Claim, kind: SectionKind) -> set[
     return places | _find_answers(passages, claim, places)
 
 
-def _agree(item: Passage, concept: str, status: Status) -> float:
-    """How well a passage's way of saying a concept fits: 1 the same, less where only asked, least the opposite."""
-    said = item.statuses[concept]
+def _agree(said: set[Status], status: Status) -> float:
+    """How well a passage's ways of saying a concept fit: 1 the same, less where only asked, least the opposite."""
     if status in said or status is Status.EITHER:
         return 1.0
     if Status.ASKED in said or Status.SUPPOSED in said or status is Status.SUPPOSED:
@@ -87,18 +89,16 @@ def _agree(item: Passage, concept: str, status: Status) -> float:
 def _prefer(item: Passage, kind: SectionKind) -> float:
     """Of equals, the passage of the right person or purpose."""
     if kind is SectionKind.PLANNED:
-        return 0.3 if any(speaks_of_plan(clause.text, item.notes) for clause in item.told_clauses()) else 0.0
+        return 0.3 if item.tells_plan else 0.0
     if kind in (SectionKind.TOLD, SectionKind.RESPONSE):
         return 0.05 if item.notes or not item.clinician else 0.0
     return 0.05 if item.clinician else 0.0
 
 
-def _prefer_answer(passages: Passages, item: Passage, claim: Claim) -> float:
+def _prefer_answer(answer: Passage, question: Passage, claim: Claim) -> float:
     """An answer is about what was asked: the question's words count a half with it."""
-    if item.asked_at is None:
-        return 0.0
-    asked = passages.items[item.asked_at].statuses
-    return 0.5 * sum(weigh(each) for each in claim.words if each not in item.statuses and each in asked)
+    asked, said = question.statuses, answer.statuses
+    return 0.5 * sum([weigh(each) for each in claim.words if each in asked and each not in said])
 
 
 def _held(item: Passage, claim: Claim) -> set[str | Quantity]:

@@ -24,8 +24,9 @@ from gateway.note.lexicon import (
     UNITS,
 )
 from gateway.note.risk import flatten_speech
+from gateway.note.sieve import Rewriting
 
-_SYNONYMS = tuple((re.compile(pattern), replacement) for pattern, replacement in SYNONYMS)
+_SYNONYMS = Rewriting((re.compile(pattern), replacement) for pattern, replacement in SYNONYMS)
 _SCALES = re.compile(r"\b(phq|gad|pcl|audit|mdq|ace)[- ]?(\d{1,2})\b")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _GLUED = re.compile(
@@ -35,6 +36,7 @@ _LASTING = re.compile(r"\bx ?(?=\d+ ?(?:d|days?|wks?|weeks?|mos?|months?|yrs?|ye
 _TIMES = re.compile(r"\bx ?(\d+)\b")
 _NOT_TO = re.compile(r"n't\b|\bcannot\b")
 _TOKEN = re.compile(r"\d+:\d\d|\d+(?:\.\d+)?(?=\D|$)|[^\W\d_]+(?:[-'][^\W\d_]+)*\d*|%|[.,;:?!/()-]")
+_BARE_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")
 _KEPT = frozenset(("not",))
 _ORDINAL_WORDS = re.compile(
@@ -51,15 +53,17 @@ def settle_words(text: str) -> str:
     text = _SCALES.sub(r"\1\2", _THOUSANDS.sub("", text))
     text = _TIMES.sub(r"\1 times", _LASTING.sub("", _ORDINAL.sub(r"\1", _GLUED.sub(r"\1 \2", text))))
     text = _ORDINAL_WORDS.sub(lambda found: ORDINALS[found.group().replace(" ", "-")], text)
-    text = _NOT_TO.sub(" not", text.replace("can't", "cannot"))
-    for pattern, replacement in _SYNONYMS:
-        text = pattern.sub(replacement, text)
-    return text
+    return _SYNONYMS.rewrite(_NOT_TO.sub(" not", text.replace("can't", "cannot")))
 
 
 def split_tokens(settled: str) -> list[str]:
     """Words, numbers as digits, and marks."""
     return _join_numbers(_TOKEN.findall(settled))
+
+
+def strip_marks(text: str) -> str:
+    """The words as they were written, without marks and upper case: for comparing."""
+    return " ".join(_BARE_WORD.findall(text.lower().replace("’", "'")))
 
 
 def is_number(token: str) -> bool:
@@ -91,6 +95,7 @@ def is_key(concept: str) -> bool:
     return concept in _KEYS or is_drug(concept)
 
 
+@lru_cache(maxsize=20_000)
 def weigh(concept: str) -> float:
     """How much of a statement one concept is; the same in every material."""
     if is_key(concept):
@@ -125,14 +130,19 @@ def _join_numbers(tokens: list[str]) -> list[str]:
     joined: list[str] = []
     place = 0
     while place < len(tokens):
-        value, after = _read_number(tokens, place)
+        token = tokens[place]
+        value, after = _read_number(tokens, place) if _may_begin_number(token) else (None, place)
         if value is None:
-            joined.append(tokens[place])
+            joined.append(token)
             place += 1
         else:
             joined.append(value)
             place = after
     return joined
+
+
+def _may_begin_number(token: str) -> bool:
+    return token in _NUMBER_WORDS or is_number(token) or ("-" in token and token.partition("-")[0] in TENS)
 
 
 def _read_number(tokens: list[str], place: int) -> tuple[str | None, int]:
@@ -182,6 +192,7 @@ def _read_small(tokens: list[str], place: int) -> tuple[int, int] | None:
     return (COUNTS[word], place + 1) if word in COUNTS else None
 
 
+_NUMBER_WORDS = frozenset((*COUNTS, *TENS, "a"))
 _STOPS = frozenset(map(_stem, STOP)) - _KEPT
 _KEYS = frozenset(map(_stem, KEY_TERMS))
 _GENERIC = frozenset(map(_stem, GENERIC | NEUTRAL))
