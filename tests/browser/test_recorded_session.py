@@ -3,10 +3,12 @@ breaks, and nothing of it is left where it may not be."""
 
 import base64
 import hashlib
+import json
 import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from tests.browser.visit_walk import (
     open_by_launch,
     watch_page,
 )
+from tests.faults.memory import can_scan, count_each, spell
 from tests.faults.test_real_visit import find_processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -36,6 +39,7 @@ START, END = "Start recording", "End the session"
 UNREACHED = "Countersign can't be reached. What is recorded waits"
 LOST = "The visit was lost and everything in it destroyed. Open Countersign again from the EHR."
 CHANNELS = ("room", "call")
+SECOND_BYTES = 32_000
 
 # What leaves the audio thread and what the visit acknowledges, seen from beside the page's own code.
 WATCH = """() => {
@@ -239,6 +243,73 @@ def test_a_tab_that_is_closed_and_opened_again_loses_and_doubles_nothing_that_ha
         assert first["room"]["sha256"] == hash_samples(before["room"][:kept])
         assert second["room"]["sha256"] == hash_samples(after["room"])
         assert_heard(told["pieces"], [before, after])
+
+
+def test_a_consent_revoked_while_sound_waits_leaves_nothing_of_what_was_said(
+    chromium: Browser, product: Product, line: BrokenLine
+) -> None:
+    patient = "ada-marlowe"
+    with watch_session(chromium, product) as watched:
+        page = open_by_launch(watched, patient)
+        start(page, "0:04")
+        expect(page.locator("evidence-lines .line-about").filter(has_text="said in the session").first).to_be_visible()
+        line.take_down()
+        sound = pick_mark(read_left(page)["room"])
+        words = SAID[1].removesuffix(".")  # no file holds it, and no step of this test brings it to the page
+        marks = {"sound": sound.tobytes(), "sound that is heard": (sound / np.float32(32768)).tobytes(), **spell(words)}
+        processes = {name: one.pid for name, one in find_processes(product).items()}
+        if not can_scan(processes["visit"]):
+            pytest.skip("only root may read these processes' memory")
+        held = count_each(processes["visit"], marks)
+        assert held["sound"]
+        assert held["utf-8"]
+        page.evaluate("left.length = 0")
+        heap = read_heap(page)
+        assert words in heap.words
+        assert heap.buffer_bytes > SECOND_BYTES
+
+        product.act_in_chart(patient, f"{patient}-recording", "revoke")
+        line.bring_up()
+        expect(page.get_by_role("alert")).to_contain_text("No longer permitted: recording.")
+        page.wait_for_timeout(1000)
+        assert {name: count_each(pid, marks) for name, pid in processes.items()} == dict.fromkeys(
+            processes, dict.fromkeys(marks, 0)
+        )
+        page.evaluate("left.length = 0")
+        heap = read_heap(page)
+        assert words not in heap.words
+        assert heap.buffer_bytes < SECOND_BYTES / 4
+        assert read_watched(page)["stretches"] == []
+    product.act_in_chart(patient, "recording", "permit")
+
+
+def pick_mark(sound: np.ndarray) -> np.ndarray:
+    """int16 (32,): 2 ms where it is loudest, as they will not come again."""
+    place = min(int(np.argmax(np.abs(sound.astype(int)))), len(sound) - 32)
+    return sound[place : place + 32]
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """What the page's scripts can still reach, and the document: every string, and the bytes of all buffers."""
+
+    words: str
+    buffer_bytes: int
+
+
+def read_heap(page: Page) -> Heap:
+    parts: list[str] = []
+    session = page.context.new_cdp_session(page)
+    session.on("HeapProfiler.addHeapSnapshotChunk", lambda told: parts.append(told["chunk"]))
+    session.send("HeapProfiler.takeHeapSnapshot")  # collects what nobody holds first
+    session.detach()
+    taken = json.loads("".join(parts))
+    strings, fields = taken["strings"], taken["snapshot"]["meta"]["node_fields"]
+    nodes = np.array(taken["nodes"]).reshape(-1, len(fields))
+    buffers = [place for place, name in enumerate(strings) if name == "system / JSArrayBufferData"]  # one, or none
+    is_buffer = np.isin(nodes[:, fields.index("name")], buffers)
+    size = int(nodes[is_buffer, fields.index("self_size")].sum())
+    return Heap("\n".join(strings) + page.content(), size)
 
 
 def test_a_visit_that_is_killed_while_recording_is_said_to_be_lost_and_the_microphone_is_off(
