@@ -69,7 +69,8 @@ def _count(note: ApprovedNote) -> str:
     if note.drafter.kind == "none":
         return sections
     statements = f"statements: {counts.shown} shown, {counts.withheld} withheld, {counts.taken} of them taken over"
-    return f"{statements}; risk lines: {counts.risk_kept} kept, {counts.risk_struck} struck; {sections}"
+    lines = f"lines of speech: {counts.lines_settled} corrected or confirmed; " if counts.lines_settled else ""
+    return f"{lines}{statements}; risk lines: {counts.risk_kept} kept, {counts.risk_struck} struck; {sections}"
 
 
 def _build_device(note: ApprovedNote) -> dict[str, Any]:

@@ -5,8 +5,8 @@ segments that carry it: supported), ``quote_segments`` makes a risk line out of 
 ``close_draft`` sets the whole in the order of the format. How findings are found: ``note/checking``.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import InitVar, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import InitVar, dataclass, replace
 from enum import StrEnum
 
 from gateway.capture.material import Segment, Source, Speaker
@@ -57,13 +57,17 @@ class CheckedStatement:
 
 @dataclass(frozen=True, slots=True)
 class CheckedDraft:
-    """What the clinician reviews: shown and withheld statements, in order of section; doubles are gone."""
+    """What the clinician reviews: shown and withheld statements, in order of section.
+
+    ``doubles`` said nothing new beside them and are shown nowhere: kept to be checked again where the material changes.
+    """
 
     maker: InitVar[Maker]
     format_id: str
     shown: tuple[CheckedStatement, ...]
     withheld: tuple[CheckedStatement, ...]
     drafter: DrafterInfo
+    doubles: tuple[Statement, ...] = ()
 
     def __post_init__(self, maker: Maker) -> None:
         MAKER.check(maker)
@@ -108,6 +112,29 @@ def quote_segments(number: int, section: str, segments: Sequence[Segment], conve
     return CheckedStatement(MAKER, statement, section, Verdict.SUPPORTED, numbers, risk=True)
 
 
+def carry_withheld(
+    draft: CheckedDraft, withheld: Iterable[CheckedStatement], find_section: Callable[[str], str]
+) -> CheckedDraft:
+    """A draft in another format, with what was withheld before: it stays so, under the new format's sections.
+
+    Args:
+        draft: what was moved and checked anew.
+        withheld: numbered anew, behind the draft's own statements.
+        find_section: the new section's id for an old one's.
+
+    Raises:
+        ValueError: one of them was shown: in another section it has to be judged anew.
+    """
+    first = max((item.statement.number for item in (*draft.shown, *draft.withheld) if not item.risk), default=0) + 1
+    carried = []
+    for number, item in enumerate(withheld, start=first):
+        if not item.withheld:
+            raise ValueError("only what is withheld is carried on without a check")
+        statement = replace(item.statement, number=number, section=find_section(item.section))
+        carried.append(replace(item, maker=MAKER, statement=statement, section=statement.section))
+    return replace(draft, maker=MAKER, withheld=(*draft.withheld, *carried))
+
+
 def close_draft(
     draft: Draft, note_format: NoteFormat, checked: Iterable[CheckedStatement], quotes: Iterable[CheckedStatement]
 ) -> CheckedDraft:
@@ -116,12 +143,14 @@ def close_draft(
     items = sorted(
         (*checked, *quotes), key=lambda item: (order.get(item.section, len(order)), item.risk, item.statement.number)
     )
+    judged = {item.statement.number for item in items}
     return CheckedDraft(
         MAKER,
         draft.format_id,
         tuple(item for item in items if not item.withheld),
         tuple(item for item in items if item.withheld),
         draft.drafter,
+        tuple(statement for statement in draft.statements if statement.number not in judged),
     )
 
 

@@ -30,7 +30,7 @@ def reformat_statements(shown: Iterable[CheckedStatement], old: NoteFormat, new:
     home. Asked for anew is each section whose kind the old format did not ask for, and each that shares its kind with
     another that took it all. Quoted risk lines and the clinician's own words are left to the caller.
     """
-    homes = {section.id: _find_new_home(section, new) for section in old.sections}
+    homes = {section.id: find_new_home(section, new) for section in old.sections}
     order = {section.id: place for place, section in enumerate(new.sections)}
     moved = [
         replace(each.statement, section=homes[each.section].id)
@@ -43,6 +43,7 @@ def reformat_statements(shown: Iterable[CheckedStatement], old: NoteFormat, new:
     return Reformatted(numbered, tuple(section.id for section in new.sections if section.id not in filled))
 
 
-def _find_new_home(section: Section, new: NoteFormat) -> Section:
+def find_new_home(section: Section, new: NoteFormat) -> Section:
+    """Where a section's lines go: to the one of its id and kind, else where its kind is at home."""
     same = next((each for each in new.sections if (each.id, each.kind) == (section.id, section.kind)), None)
     return same or find_home(section.kind, new)

@@ -103,6 +103,12 @@ class _Take(_Body):
     text: str
 
 
+class _Line(_Body):
+    number: int
+    heard: str
+    text: str
+
+
 class _File(_Body):
     attested: bool
     version: int
@@ -144,6 +150,14 @@ def create_visit_app(visit: Visit) -> FastAPI:
             raise VisitError("visit.language", "There is no page to read with the patient in that language here.")
         return JSONResponse(show_wording(visit.tools.wordings[language]), headers=_NO_STORE)
 
+    @app.get("/api/segments/{number:int}/sound")
+    async def sound(number: int) -> Response:
+        found = visit.listening.play(number)
+        if found is None:
+            gone = VisitError("visit.sound", "The sound of this line is not there any more. Read the line.")
+            return _error(gone.code, gone.public, 404)
+        return Response(found, media_type="audio/wav", headers=_NO_STORE)
+
     def on_post(path: str, model: type[_Body], act: Callable[..., Awaitable[None]]) -> None:
         async def handle(request: Request) -> Response:
             await act(await _read_json(request, model))
@@ -166,7 +180,9 @@ def create_visit_app(visit: Visit) -> FastAPI:
     on_post("capture", _Capture, lambda body: capture[body.do]())
     on_post("typed", _Typed, lambda body: visit.set_typed(body.text, body.observations))
     on_post("draft", _DraftAsked, lambda body: visit.ask_draft(body.format))
+    on_post("format", _DraftAsked, lambda body: visit.ask_format(body.format))
     on_post("material", _Nothing, lambda _: visit.ask_material())
+    on_post("segment", _Line, lambda body: visit.listening.correct(body.number, body.heard, body.text))
     on_post("section", _Section, lambda body: visit.decide_section(body.id, body.decision, body.text))
     on_post("risk", _Risk, lambda body: visit.decide_risk(body.number, body.decision))
     on_post("take", _Take, lambda body: visit.take_statement(body.number, body.text))

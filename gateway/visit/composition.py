@@ -31,6 +31,7 @@ from gateway.note.outline import OutlineDrafter
 from gateway.note.prompt import PromptSet, read_prompts
 from gateway.note.risk import RiskRules, read_risk_rules
 from gateway.note.weights import Weights, load_weights
+from gateway.retention import Retention, read_retention
 from gateway.settings import Settings
 from gateway.visit.api import create_visit_app
 from gateway.visit.confinement import list_code
@@ -40,6 +41,7 @@ from gateway.visit.stage import Tools
 from gateway.visit.workflow import Visit
 
 DOOR_SECONDS = 5.0
+WINDOW_ROOM, PLAN_ROOM = 2048, 4096  # tokens: a window is at most some 700, the plan is asked of what fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Shared:
     prompts: PromptSet
     weights: Weights | None
     speech: InstalledModel | None
+    retention: Retention
     needs: tuple[Need, ...] = ()
 
 
@@ -76,6 +79,7 @@ def prepare_visits(settings: Settings) -> Shared:
         prompts=read_prompts(),
         weights=_load_text_model(text, needs) if text else None,
         speech=speech,
+        retention=read_retention(config),
         needs=needs,
     )
     for site in shared.sites.values():
@@ -131,6 +135,7 @@ def compose_visit(room: VisitRoom) -> FastAPI:
         tidier=OutlineDrafter(shared.prompts),
         transcriber=WhisperTranscriber(shared.speech, threads) if shared.speech else None,
         slots=ComputeSlots(room.slots) if room.slots else None,
+        sound_seconds=shared.retention.sound_minutes * 60,
         now=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         leave=room.leave,
@@ -175,4 +180,5 @@ def _load_text_model(model: InstalledModel, needs: tuple[Need, ...]) -> Weights:
 def _make_drafter(shared: Shared, threads: int) -> Drafter:
     if shared.weights is None:
         return OutlineDrafter(shared.prompts)
-    return ModelDrafter(LlamaTextModel(shared.weights, threads), shared.prompts)
+    window, plan = (LlamaTextModel(shared.weights, threads, room) for room in (WINDOW_ROOM, PLAN_ROOM))
+    return ModelDrafter(window, shared.prompts, plan_model=plan)

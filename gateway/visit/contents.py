@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.capture.material import Material, Segment, Source, gather_material
+from gateway.capture.material import Material, Segment, Source, gather_material, is_worth_keeping
 from gateway.capture.typed import read_typed
 from gateway.consent.asking import AttestedAnswer
 from gateway.consent.decision import Activity, Permit, Refusal
 from gateway.consent.room import Present
 from gateway.ehr.chart import Chart
 from gateway.ehr.reference import Reference
+from gateway.errors import VisitError
 from gateway.filing.handover import HandOverText
 from gateway.note.evidence import CheckedStatement
 from gateway.note.review import Review
 
 OF_SESSION = frozenset({Source.SESSION, Source.SILENCE})
+OF_SPEECH = frozenset({Source.SESSION, Source.DICTATION})
 
 
 @dataclass(slots=True)
@@ -27,6 +29,8 @@ class Contents:
             record takes no Consent, every answer.
         written: Consents that this visit wrote.
         heard: what was recorded or dictated, transcribed; numbered only when it is gathered.
+        heard_language: in which it was said, typed_language: in which it was typed, once that is clear (BCP 47);
+            ``language`` is the material's (``visit/language``).
         audio: on its way to the transcriber.
     """
 
@@ -37,6 +41,9 @@ class Contents:
     attested: dict[Activity, AttestedAnswer] = field(default_factory=dict)
     written: tuple[Reference, ...] = ()
     heard: list[Segment] = field(default_factory=list)
+    heard_language: str | None = None
+    typed_language: str | None = None
+    language: str = "en"
     typed: str = ""
     observations: str = ""
     audio: bytes = b""
@@ -45,12 +52,36 @@ class Contents:
     handover: HandOverText | None = None
 
     def gather(self) -> Material:
-        """Everything gathered so far, numbered as the draft will see it."""
-        return gather_material([*self.heard, *read_typed(self.typed, self.observations)])
+        """Everything gathered so far, numbered as the draft will see it: what was heard, then what was typed."""
+        return gather_material([*self.heard, *read_typed(self.typed, self.observations)], self.language)
+
+    def count_heard(self) -> int:
+        """The number of the last segment that was heard; 0: none."""
+        return len(gather_material(self.heard).segments)
+
+    def find_heard(self, number: int) -> Segment:
+        """The line of speech that has this number in what is gathered.
+
+        Raises:
+            VisitError: there is no such line, or nobody said it.
+        """
+        segments = self.gather().segments
+        if not 0 < number <= len(segments) or segments[number - 1].source is Source.SILENCE:
+            raise VisitError("line.unknown", "That line is not there any more. Look at the lines again.")
+        line = segments[number - 1]
+        if line.source not in OF_SPEECH:
+            raise VisitError("line.typed", "That line was typed. Change it in the notes that it was typed in.")
+        return line
+
+    def replace_heard(self, number: int, line: Segment) -> None:
+        """Put another line of speech in the place of the one that has this number in what is gathered."""
+        place = [index for index, one in enumerate(self.heard) if is_worth_keeping(one)][number - 1]
+        self.heard[place] = line
 
     @property
     def has_recorded(self) -> bool:
-        return any(one.source is Source.SESSION and not one.is_mark for one in self.heard)
+        """Whether anything was said in the session, understood or not."""
+        return any(one.source is Source.SESSION for one in self.heard)
 
     @property
     def has_other(self) -> bool:
@@ -66,6 +97,7 @@ class Contents:
         self.drop_draft()
         self.audio = self.audio if keep_audio else b""
         self.heard = [one for one in self.heard if one.source not in OF_SESSION]
+        self.heard_language = None
 
     def drop_material(self) -> None:
         self.drop_draft()

@@ -150,6 +150,14 @@ class DecisionMade:
 
 
 @dataclass(frozen=True, slots=True)
+class FormatAsked:
+    """What is checked stands in another format by now; ``asks``: the model has still to be asked for what is new."""
+
+    open_decisions: int
+    asks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MaterialAsked:
     """Back to the material, to add or mend and draft again."""
 
@@ -212,6 +220,7 @@ Event = (
     | DraftClosed
     | DraftFailed
     | DecisionMade
+    | FormatAsked
     | MaterialAsked
     | FilingAsked
     | NoteStored

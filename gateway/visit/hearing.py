@@ -1,16 +1,19 @@
 """A visit's models beside the others on the machine: what it hears with, and its turn to draft.
 
-One transcriber, two hearings of each piece of a session, with the risk phrases of its language: the capture's parts
-know no risk, so the visit hands them what finds it. Speech goes before drafts, and drafts stand in line.
+One transcriber, two hearings of each piece of a session, with the risk phrases of its language and the chart's
+medications: the capture's parts know neither, so the visit hands them what finds them. Speech goes before drafts, and
+drafts stand in line.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
-from gateway.capture.differences import compare_hearings
+from gateway.capture.audio import Samples
+from gateway.capture.differences import compare_hearings, find_names
 from gateway.capture.hearer import PieceHearer
-from gateway.capture.hotwords import fit_hotwords
+from gateway.capture.hotwords import fit_hotwords, group_medications
+from gateway.capture.language import hear_language
 from gateway.capture.material import Segment
 from gateway.capture.transcriber import Transcriber
 from gateway.models.slots import ComputeSlots, Work
@@ -19,19 +22,25 @@ from gateway.note.statement import Statement
 
 
 def make_hearer(
-    transcriber: Transcriber, rules: RiskRules, slots: ComputeSlots | None, cancel: threading.Event
+    transcriber: Transcriber,
+    rules: RiskRules,
+    medications: Iterable[str],
+    slots: ComputeSlots | None,
+    cancel: threading.Event,
 ) -> PieceHearer:
-    """Hears each piece plainly, and once more for the risk phrases that the model has room for.
+    """Hears each piece plainly, and once more for the phrases that the model has room for: risk, then medications.
 
     ``cancel`` ends the wait for a compute slot. Runs in the models' thread: the first count of tokens opens the model.
     """
-    hotwords = fit_hotwords(rules.hotwords, transcriber.count_tokens)
+    named = group_medications(medications)
+    hotwords = fit_hotwords((*rules.hotwords, named), transcriber.count_tokens)
+    find_medications = find_names(named.phrases)
 
     def find_categories(text: str) -> list[str]:
         return [category for category, _ in find_risk_words(text, rules)]
 
     def differ(first: str, second: str) -> bool:
-        return bool(compare_hearings(first, second, find_categories))
+        return bool(compare_hearings(first, second, find_categories, find_medications))
 
     def hold_slot() -> AbstractContextManager[object]:
         return slots.hold(Work.SPEECH, cancel) if slots else nullcontext()
@@ -46,12 +55,20 @@ def hear_in_turn(segments: Iterator[Segment], slots: ComputeSlots | None, cancel
             yield from segments
 
 
+def guess_language(
+    samples: Samples, transcriber: Transcriber, slots: ComputeSlots | None, cancel: threading.Event
+) -> str | None:
+    """The language of a dictation; None where it is not clear, the model knows one alone, or ``cancel`` came first."""
+    with slots.hold(Work.SPEECH, cancel) if slots else nullcontext(True) as is_held:
+        return hear_language(samples, transcriber.detect_language) if is_held else None
+
+
 def draft_in_turn(
     statements: Iterator[Statement],
     slots: ComputeSlots | None,
     cancel: threading.Event,
     on_place: Callable[[int], None],
-) -> Iterator[Statement]:
+) -> Generator[Statement]:
     """A draft's statements, each written while a compute slot is held; speech that waits is let in between two.
 
     Args:

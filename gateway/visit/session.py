@@ -9,12 +9,13 @@ import asyncio
 import logging
 import threading
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.capture.audio import SAMPLE_RATE, Samples
 from gateway.capture.frames import FrameLog, read_frame
 from gateway.capture.hearer import PieceHearer
+from gateway.capture.language import LanguageEar
 from gateway.capture.material import Channel, Segment, Source, Speaker
 from gateway.capture.session import LiveTranscript, PieceWork
 from gateway.capture.spans import Span, subtract_spans
@@ -56,12 +57,12 @@ class _Stretch:
         start, end = segment.start_seconds or 0.0, segment.end_seconds or 0.0
         return replace(segment, start_seconds=start + self.base_seconds, end_seconds=end + self.base_seconds)
 
-    def span_of(self, segment: Segment) -> Span:
+    def span_of(self, segment: Segment, around_seconds: float = AROUND_SECONDS) -> Span:
         """Its samples, with a little around."""
-        start = (segment.start_seconds or 0.0) - self.base_seconds - AROUND_SECONDS
-        end = (segment.end_seconds or 0.0) - self.base_seconds + AROUND_SECONDS
+        start = (segment.start_seconds or 0.0) - self.base_seconds - around_seconds
+        end = (segment.end_seconds or 0.0) - self.base_seconds + around_seconds
         first = max(0, round(start * SAMPLE_RATE))
-        return Span(first, max(first, round(end * SAMPLE_RATE)))
+        return Span(first, max(first, min(self.end, round(end * SAMPLE_RATE))))
 
 
 class SessionDesk:
@@ -71,12 +72,16 @@ class SessionDesk:
         bled: the two channels were once the same sound: a loudspeaker is heard in the room.
     """
 
-    def __init__(self, stage: Stage, models: ModelThread) -> None:
+    def __init__(self, stage: Stage, models: ModelThread, on_struck: Callable[[int], None]) -> None:
+        """``on_struck`` hears of the last segment that still stands, by its number in the material."""
         self._stage = stage
+        self._on_struck = on_struck
         self._models = models
         self._stretches: list[_Stretch] = []
         self._news = asyncio.Event()
         self._closed = asyncio.Event()
+        self._pieces = 0  # that were given to be heard
+        self._ear = LanguageEar()
         self._hearing: object | None = None  # names the loop that hears; None: there is none, or it is at its end
         self.bled = False
 
@@ -89,6 +94,11 @@ class SessionDesk:
     def awaits_hearing(self) -> bool:
         """Whether sound of it is still to be heard, or to come."""
         return any(not one.heard for one in self._stretches)
+
+    @property
+    def pieces_waiting(self) -> bool:
+        """Whether something that was said waits to be heard."""
+        return any(stretch.transcript.pieces_waiting for stretch in self._stretches)
 
     # What the page says (session_socket.SessionDesk) -------------------------------------------------------------
 
@@ -149,6 +159,7 @@ class SessionDesk:
         limit_seconds = stretch.base_seconds + cut / SAMPLE_RATE
         before = len(contents.heard)
         contents.heard = [one for one in contents.heard if not _ends_after(one, limit_seconds)]
+        self._on_struck(contents.count_heard())
         await self._stage.tell_change()
         counts = {"seconds": round((now - cut) / SAMPLE_RATE), "segments": before - len(contents.heard)}
         self._stage.spawn(self._stage.tools.door.owe("visit:capture:strike", "clinician", counts))
@@ -194,7 +205,8 @@ class SessionDesk:
 
     def drop(self) -> None:
         """Its consent has ended, or the clinician discards it: no sound and no work on it stays."""
-        self._stretches, self._hearing = [], None
+        self._stretches, self._hearing, self.bled = [], None, False
+        self._ear = LanguageEar()
         self._closed.set()
         self._news.set()
 
@@ -225,7 +237,13 @@ class SessionDesk:
 
     async def _hear_piece(self, stretch: _Stretch, work: PieceWork, hearer: PieceHearer) -> None:
         marks = tuple(stretch.marks)
-        heard = await self._models.run(lambda: hearer.hear(work, marks))
+        self._pieces += 1
+        number, ear = self._pieces, self._ear
+        asks = ear.wants(number, len(work.samples) / SAMPLE_RATE)
+        heard = await self._models.run(lambda: hearer.hear(work, marks, asks))
+        if asks and ear is self._ear:
+            ear.take(number, heard.language)
+            self._stage.contents.heard_language = ear.heard
         self.bled = self.bled or heard.bled
         stretch.transcript.put(work, heard.segments)
         await self._collect(stretch)
@@ -247,25 +265,61 @@ class SessionDesk:
 
     # Sound that is still there ------------------------------------------------------------------------------------
 
+    def has_sound(self, segment: Segment) -> bool:
+        """Whether a segment's own seconds are here, as far as they were ever kept."""
+        stretch, channel = self._find_stretch(segment), segment.channel
+        if stretch is None or channel is None:
+            return False
+        own = stretch.span_of(segment, 0.0)
+        return stretch.log.holds(channel, own) and not stretch.log.has_forgotten(channel, own)
+
     def play(self, segment: Segment) -> Samples | None:
         """float32 (samples,), 16 kHz: the seconds of a segment, with a little before and after; None: it is gone."""
-        stretch = self._find_stretch(segment)
-        if stretch is None or segment.channel is None:
+        stretch, channel = self._find_stretch(segment), segment.channel
+        if stretch is None or channel is None or not self.has_sound(segment):
             return None
-        samples = stretch.log.read(segment.channel, stretch.span_of(segment))
-        return samples if samples.any() else None
+        return stretch.log.read(channel, stretch.span_of(segment))
+
+    def holds_sound(self, besides: Sequence[Segment] = ()) -> bool:
+        """Whether there is any sound but that of these segments."""
+        return any(stretch.log.holds(channel, span) for stretch, channel, span in self._list_sound(besides))
 
     def forget_sound(self, keep: Sequence[Segment] = ()) -> None:
         """Let go of the sound, but that of these segments."""
+        for stretch, channel, span in self._list_sound(keep):
+            stretch.log.forget(channel, span)
+
+    def forget_line(self, segment: Segment, others: Iterable[Segment]) -> None:
+        """Let go of one segment's sound, but of what is needed to hear the rest, and to play the others.
+
+        A marked one among them keeps the little before and after it, any other its own seconds.
+        """
+        stretch, channel = self._find_stretch(segment), segment.channel
+        if stretch is None or channel is None:
+            return
+        span = stretch.span_of(segment)
+        heard = Span(span.start, int(min(span.end, stretch.transcript.heard_until)))
+        playable = [
+            one
+            for one in others
+            if one.channel is channel and not one.settled and self._find_stretch(one) is stretch and self.has_sound(one)
+        ]
+        kept = [stretch.span_of(one, AROUND_SECONDS if one.look else 0.0) for one in playable]
+        for part in subtract_spans([heard], kept):
+            stretch.log.forget(channel, part)
+
+    def _list_sound(self, without: Sequence[Segment]) -> Iterator[tuple[_Stretch, Channel, Span]]:
         for stretch in self._stretches:
             for channel in stretch.log.channels:
-                own = (one for one in keep if one.channel is channel and self._find_stretch(one) is stretch)
+                own = [one for one in without if one.channel is channel and self._find_stretch(one) is stretch]
                 for span in subtract_spans([Span(0, stretch.end)], [stretch.span_of(one) for one in own]):
-                    stretch.log.forget(channel, span)
+                    yield stretch, channel, span
 
     def _find_stretch(self, segment: Segment) -> _Stretch | None:
-        start = segment.start_seconds or 0.0
-        return next((one for one in reversed(self._stretches) if one.base_seconds <= start), None)
+        """The one that a segment was heard in; none where it was heard in no session."""
+        start, channel = segment.start_seconds or 0.0, segment.channel
+        found = (one for one in reversed(self._stretches) if one.base_seconds <= start and channel in one.log.channels)
+        return next(found, None)
 
 
 def _read_channels(names: tuple[str, ...]) -> tuple[Channel, ...]:

@@ -48,6 +48,7 @@ class Tools:
     tidier: Drafter  # puts a note's own sentences under the headings, and no other word
     transcriber: Transcriber | None
     slots: ComputeSlots | None  # None: nobody else works on this machine
+    sound_seconds: float  # how long the sound of unmarked lines is kept once the draft is ready; 0: not at all
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     leave: Callable[[], None]  # ends the process, soon
@@ -75,6 +76,7 @@ class Stage(ABC):
         self.problem: CountersignError | None = None
         self.run_number = 0  # of what the models and the record were asked for; what is older has no effect
         self._changed = asyncio.Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -89,6 +91,10 @@ class Stage(ABC):
     @abstractmethod
     async def run(self, effect: Effect) -> None:
         """Do what the state machine orders; returns when it has begun."""
+
+    @abstractmethod
+    def follow_state(self) -> None:
+        """Begin and end what goes with a phase, whichever event led to it; before anybody sees the new state."""
 
     def require_chart(self) -> Chart:
         if self.contents.chart is None:
@@ -114,6 +120,7 @@ class Stage(ABC):
         if before is not None:
             before()
         self.state, self.problem = following, problem
+        self.follow_state()
         for effect in effects:  # what stops and destroys is done before anybody sees the new state
             if not effect.starts:
                 await self.run(effect)
@@ -127,9 +134,18 @@ class Stage(ABC):
         self.spawn(work)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
+        self._loop = asyncio.get_running_loop()
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def tell_working(self, words: str = "", done: float = 0.0) -> None:
+        """From any thread: what is going on now, or how far it has come; every twentieth of the way is told."""
+        working = self.working
+        if working is None or self._loop is None or (not words and done - working.done < 0.05):
+            return
+        working.words, working.done = words or working.words, max(working.done, done)
+        asyncio.run_coroutine_threadsafe(self.tell_change(), self._loop)
 
     async def tell_change(self) -> None:
         async with self._changed:

@@ -38,6 +38,7 @@ from gateway.visit.events import (
     EncounterChosen,
     Event,
     FilingAsked,
+    FormatAsked,
     GraceOver,
     HandOverConfirmed,
     MaterialAsked,
@@ -147,7 +148,7 @@ def step(state: State, event: Event) -> Step:
             return _step_gathering(state, event)
         case ConsentReread() | ConsentUnread():
             return _step_consent(state, event)
-        case DraftClosed() | DraftFailed() | DecisionMade():
+        case DraftClosed() | DraftFailed() | DecisionMade() | FormatAsked():
             return _step_draft(state, event)
         case FilingAsked() | NoteStored() | NoteNotStored() | UnsignedRefused() | HandOverConfirmed():
             return _step_filing(state, event)
@@ -341,18 +342,25 @@ def _lose_recorded(state: State) -> Step:
     return kept, (destroy,)
 
 
-def _step_draft(state: State, event: DraftClosed | DraftFailed | DecisionMade) -> Step:
+def _step_draft(state: State, event: DraftClosed | DraftFailed | DecisionMade | FormatAsked) -> Step:
     match event:
         case DraftClosed(open_decisions):
             _require(state, Phase.DRAFTING)
             return replace(state, phase=Phase.REVIEWING, open_decisions=open_decisions), ()
         case DraftFailed():
             _require(state, Phase.DRAFTING)
+            if state.open_decisions:  # another format was asked for: what was moved to it stands
+                return replace(state, phase=Phase.REVIEWING), (StopModels(),)
             return _back_to_material(state), (StopModels(),)
         case DecisionMade(open_decisions):
             _require(state, Phase.REVIEWING)
             _require_idle(state)
             return replace(state, open_decisions=open_decisions), ()
+        case FormatAsked(open_decisions, asks):
+            _require(state, Phase.REVIEWING)
+            _require_idle(state)
+            moved = replace(state, open_decisions=open_decisions)
+            return (replace(moved, asking="draft"), (RereadConsent(),)) if asks else (moved, ())
         case _:
             assert_never(event)
 
@@ -365,7 +373,7 @@ def _step_filing(
             _require(state, Phase.REVIEWING)
             _require_idle(state)
             if state.open_decisions:
-                raise NotNow("Decide every section and every risk line first.")
+                raise NotNow("Decide every section, risk line and marked line first.")
             if not attested:
                 raise NotNow("Confirm that you have reviewed the note first.")
             return replace(state, asking="file"), (RereadConsent(),)

@@ -7,7 +7,7 @@ from gateway.ehr.chart import Chart
 from gateway.filing.document import compose_head, describe_making
 from gateway.note.evidence import CheckedStatement
 from gateway.note.formats import NoteFormat
-from gateway.note.review import Decision, Review, TakenStatement, compose_section
+from gateway.note.review import Decision, Review, TakenStatement, compose_section, find_marks
 from gateway.note.statement import Origin
 from gateway.visit.consent_view import show_consents
 from gateway.visit.events import Way
@@ -36,12 +36,16 @@ def show_view(visit: Visit) -> dict[str, Any]:
         "read": [{"reference": reference, "what": what} for reference, what in (chart.read if chart else ())],
         **show_consents(visit),
         "way": state.way.value if state.way else None,
-        "format": visit.note_format.id,
+        "format": visit.drafting.note_format.id,
         "formats": [{"id": item.id, "title": item.title} for item in tools.formats.values()],
         "drafter": _show_drafter(visit),
+        "language": _show_language(visit),
         "speech": _show_speech(visit),
         "working": _show_working(visit),
-        "segments": [_show_segment(segment) for segment in visit.segments()],
+        "segments": [_show_segment(segment, visit.listening.has_sound(segment)) for segment in visit.segments()],
+        "marks": _list_marks(visit),
+        "sound_until": sound_until.isoformat() if (sound_until := visit.listening.sound_until) else None,
+        "bled": visit.session.bled,
         "typed": {"text": contents.typed, "observations": contents.observations},
         "sections": _show_sections(visit),
         "withheld": _show_withheld(visit),
@@ -85,13 +89,20 @@ def _show_encounter(chart: Chart | None) -> dict[str, Any] | None:
 
 
 def _show_drafter(visit: Visit) -> dict[str, str]:
-    info = NOTHING_WRITES if visit.state.way is Way.WRITE else visit.drafter.describe(visit.note_format)
+    info = (
+        NOTHING_WRITES if visit.state.way is Way.WRITE else visit.drafting.drafter.describe(visit.drafting.note_format)
+    )
     return {"kind": info.kind, "label": info.name}
 
 
 def _show_speech(visit: Visit) -> dict[str, Any]:
     transcriber = visit.tools.transcriber
     return {"ready": transcriber is not None, "label": transcriber.describe().name if transcriber else ""}
+
+
+def _show_language(visit: Visit) -> dict[str, Any]:
+    found = visit.drafting.language
+    return {"code": found.code, "heard": found.heard, "drafting": found.drafting, "words": found.words}
 
 
 def _show_working(visit: Visit) -> dict[str, Any] | None:
@@ -103,7 +114,7 @@ def _show_working(visit: Visit) -> dict[str, Any] | None:
     return None
 
 
-def _show_segment(segment: Segment) -> dict[str, Any]:
+def _show_segment(segment: Segment, has_sound: bool) -> dict[str, Any]:
     return {
         "number": segment.number,
         "source": segment.source.value,
@@ -115,16 +126,28 @@ def _show_segment(segment: Segment) -> dict[str, Any]:
         "heard_also": segment.heard_also,
         "confidence": segment.confidence,
         "channel": segment.channel.value if segment.channel else None,
+        "settled": segment.settled,
+        "look": segment.look.value if segment.look else None,
+        "sound": has_sound,
     }
 
 
+def _list_marks(visit: Visit) -> list[int]:
+    """The lines that have to be decided: by the review, or by what is drafted so far."""
+    contents = visit.contents
+    if contents.review is not None:
+        return list(contents.review.marks)
+    rested_on = {number for item in contents.progress if not item.withheld for number in item.segments}
+    return list(find_marks(contents.gather().looks, rested_on))
+
+
 def _show_sections(visit: Visit) -> list[dict[str, Any]]:
-    """The draft as far as it is: while it is written, the checked statements so far; then the review."""
-    review, note_format = visit.contents.review, visit.note_format
+    """The draft as far as it is: while people talk or it is written, what is checked so far; then the review."""
+    review, note_format = visit.contents.review, visit.drafting.note_format
     if review is not None:
         return [_show_reviewed(review, part.id, part.title, part.empty_words) for part in review.note_format.sections]
     shown = [item for item in visit.contents.progress if not item.withheld]
-    if visit.state.phase is not Phase.DRAFTING:
+    if visit.state.phase is not Phase.DRAFTING and not visit.contents.progress:
         return []
     return [_show_growing(shown, note_format, part.id, part.title, part.empty_words) for part in note_format.sections]
 

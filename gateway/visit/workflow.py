@@ -5,12 +5,12 @@ front. It holds the only copy of the visit's data, in memory, and drops all of i
 nothing by itself: what may happen is ``visit/state``'s, what is permitted is ``consent/decision``'s.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from gateway.capture.audio import decode_audio
+from gateway.capture.language import read_language
 from gateway.capture.material import Segment, Source, Speaker, gather_material
 from gateway.capture.typed import read_typed
 from gateway.consent.decision import Permit
@@ -22,8 +22,6 @@ from gateway.filing.document import VisitFacts
 from gateway.filing.handover import confirm_handover, offer_text
 from gateway.filing.writer import FiledNote, NotFiled, UnsignedRefusal, file_note
 from gateway.note.checking import DraftChecker
-from gateway.note.drafter import Drafter
-from gateway.note.formats import NoteFormat
 from gateway.note.review import (
     ApprovedNote,
     Decision,
@@ -35,14 +33,16 @@ from gateway.note.review import (
     open_review,
     take_statement,
 )
-from gateway.note.statement import DrafterInfo, Statement, finish_draft
+from gateway.note.statement import DrafterInfo, finish_draft
 from gateway.visit import events
 from gateway.visit import state as machine
 from gateway.visit.consenting import ConsentDesk
 from gateway.visit.contents import Contents
 from gateway.visit.door import EndReport
+from gateway.visit.drafting import WRITING, DraftDesk
 from gateway.visit.events import Effect, Event, Outcome, Telehealth, Way
-from gateway.visit.hearing import draft_in_turn, hear_in_turn, make_hearer
+from gateway.visit.hearing import guess_language, hear_in_turn, make_hearer
+from gateway.visit.listening import ListeningDesk
 from gateway.visit.models import ModelThread
 from gateway.visit.permissions import list_permitted
 from gateway.visit.session import SessionDesk
@@ -59,12 +59,12 @@ class Visit(Stage):
     def __init__(self, tools: Tools, initial: State | None = None) -> None:
         super().__init__(tools, initial)
         self.consent = ConsentDesk(self)
-        self.note_format = next(iter(tools.formats.values()))
         self.document: str | None = None
         self._identifier = f"urn:uuid:{tools.new_id()}"  # one for the visit: a second try is the same note
         self._models = ModelThread()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.session = SessionDesk(self, self._models)
+        self.session = SessionDesk(self, self._models, lambda last: self.drafting.strike(last))
+        self.listening = ListeningDesk(self, self.session)
+        self.drafting = DraftDesk(self, self._models, self.session)
 
     # What the clinician and the front do ---------------------------------------------------------------------
 
@@ -72,7 +72,6 @@ class Visit(Stage):
         """Take over a launch and begin to read the chart."""
         if self.contents.chart is not None or self.is_busy:
             raise VisitError("visit.opened", "This visit is already open.")
-        self._loop = asyncio.get_running_loop()
         self.spawn(self._read_chart(context))
 
     async def choose_encounter(self, encounter_id: str | None) -> None:
@@ -91,14 +90,14 @@ class Visit(Stage):
         await self.apply(events.TelehealthAnswered(remote))
 
     async def choose_way(self, way: Way, format_id: str) -> None:
-        chosen = self._find_format(format_id)
+        chosen = self.drafting.find_format(format_id)
         if way in machine.CAPTURING:
             self._require_speech()
         if self.consent.any_expired():
             await self.consent.decide_again()
 
         def take() -> None:
-            self.note_format = chosen
+            self.drafting.note_format = chosen
             self.consent.taken_back = None
 
         await self.apply(events.WayChosen(way), before=take)
@@ -113,6 +112,7 @@ class Visit(Stage):
         await self.consent.stop_capture()
         if self.state.transcribing and self.state.way is Way.RECORD:
             self.session.drop()
+            self.drafting.drop()
             before = len(self.contents.heard)
             self.contents.drop_recorded(keep_audio=False)
             counts = {"segments": before - len(self.contents.heard)}
@@ -136,10 +136,15 @@ class Visit(Stage):
         except VisitError:
             contents.typed, contents.observations = kept
             raise
+        contents.typed_language = read_language(f"{text}\n{observations}")
 
     async def ask_draft(self, format_id: str) -> None:
-        chosen = self._find_format(format_id)
-        await self.apply(events.DraftAsked(), before=lambda: setattr(self, "note_format", chosen))
+        chosen = self.drafting.find_format(format_id)
+        self.drafting.require_language()
+        await self.apply(events.DraftAsked(), before=lambda: setattr(self.drafting, "note_format", chosen))
+
+    async def ask_format(self, format_id: str) -> None:
+        await self.drafting.change_format(format_id)
 
     async def ask_material(self) -> None:
         await self.apply(events.MaterialAsked(), before=lambda: self.contents.drop_draft())
@@ -175,6 +180,9 @@ class Visit(Stage):
 
     # Running effects ---------------------------------------------------------------------
 
+    def follow_state(self) -> None:
+        self.listening.follow()
+
     async def run(self, effect: Effect) -> None:
         match effect:
             case events.StopModels():
@@ -184,11 +192,13 @@ class Visit(Stage):
                 self.session.capture_closed()
             case events.Destroy(lost):
                 self.session.drop()
+                self.drafting.drop()
                 await self.consent.destroy(lost)
             case events.Purge(outcome):
                 await self._end(outcome)
             case events.Transcribe() if self.session.awaits_hearing:
                 self.spawn(self._transcribe())  # it goes on as long as people talk
+                self.spawn(self.drafting.follow_session())
             case events.Transcribe():
                 self.begin(self._transcribe(), "transcribing", "Transcribing what was said")
             case events.RereadConsent():
@@ -196,8 +206,7 @@ class Visit(Stage):
             case events.OpenCapture():
                 self.begin(self.consent.open_capture(), "consent", "Opening the microphone")
             case events.StartDraft():
-                words = "Writing the draft and looking for the words it rests on"
-                self.begin(self._draft(), "drafting", words)
+                self.begin(self._draft(), "drafting", WRITING)
             case events.OpenReview():
                 self.begin(self._open_empty_review(), "opening", "Opening an empty note")
             case events.WriteNote():
@@ -229,15 +238,19 @@ class Visit(Stage):
             transcriber, audio, self.contents.audio = self.tools.transcriber, self.contents.audio, b""
             assert transcriber is not None
             if recorded and self.session.awaits_hearing:
-                rules, slots = self.tools.risk_rules, self.tools.slots
-                await self.session.hear(lambda cancel: make_hearer(transcriber, rules, slots, cancel))
+                rules, slots, medications = self.tools.risk_rules, self.tools.slots, self.require_chart().medications
+                await self.session.hear(lambda cancel: make_hearer(transcriber, rules, medications, slots, cancel))
                 await self.tools.door.log("visit:audio:transcribed", "", {"segments": len(self.contents.heard)})
                 return closed()
             cancel = self._models.begin()
             samples = await self._models.run(lambda: decode_audio(audio))
+            slots = self.tools.slots
+            self.contents.heard_language = await self._models.run(
+                lambda: guess_language(samples, transcriber, slots, cancel)
+            )
             found: list[Segment] = []
-            pieces = transcriber.transcribe(samples, cancel, self._show_progress)
-            async for segment in self._models.iterate(hear_in_turn(pieces, self.tools.slots, cancel)):
+            pieces = transcriber.transcribe(samples, cancel, lambda done: self.tell_working(done=done))
+            async for segment in self._models.iterate(hear_in_turn(pieces, slots, cancel)):
                 found.append(segment)
             if cancel.is_set():
                 raise DraftError("speech.cancelled", "The transcription was stopped.")
@@ -249,59 +262,20 @@ class Visit(Stage):
 
         await self.attempt(transcribe, closed())
 
-    def _show_progress(self, done: float) -> None:
-        """Called from the models' thread; the page is told at most every twentieth of the way."""
-        working = self.working
-        if working is not None and self._loop is not None and done - working.done >= 0.05:
-            working.done = done
-            asyncio.run_coroutine_threadsafe(self.tell_change(), self._loop)
-
-    def _show_place(self, place: int) -> None:
-        """Called from the models' thread: where the draft stands in line for the machine."""
-        if self.working is not None and self._loop is not None:
-            waits = f"Other visits are drafting on this machine: place {place} in line"
-            self.working.words = waits if place else "Writing the draft and looking for the words it rests on"
-            asyncio.run_coroutine_threadsafe(self.tell_change(), self._loop)
-
     async def _draft(self) -> None:
-        async def draft() -> Event:
-            tools, contents, note_format = self.tools, self.contents, self.note_format
-            await tools.door.log("visit:draft:start", "", {"format": note_format.id})
-            cancel, drafter = self._models.begin(), self.drafter
-            info = drafter.describe(note_format)
-            material = contents.gather()
-            checker = DraftChecker(material, note_format, tools.risk_rules)
-            contents.progress, contents.review = list(checker.quotes()), None
-            await self.tell_change()
-            written: list[Statement] = []
-            writing = drafter.write(material, note_format, cancel)
-            in_turn = draft_in_turn(writing, tools.slots, cancel, self._show_place)
-            async for statement in self._models.iterate(in_turn):
-                if cancel.is_set():
-                    break
-                written.append(statement)
-                checked = checker.check(statement)
-                if checked is not None:
-                    contents.progress.append(checked)
-                    await self.tell_change()
-            if cancel.is_set():
-                raise DraftError("draft.cancelled", "The draft was stopped.")
-            finished = checker.finish(finish_draft(note_format.id, tuple(written), info))
-            contents.review = open_review(finished, note_format)
-            counts = {"shown": len(finished.shown), "withheld": len(finished.withheld)}
-            await tools.door.log("visit:draft:finish", info.kind, counts)
-            return events.DraftClosed(contents.review.open_decisions)
-
-        await self.attempt(draft, events.DraftFailed())
+        await self.attempt(self.drafting.write, events.DraftFailed())
 
     async def _open_empty_review(self) -> None:
         """Write without AI: the same review and filing, with no model and no material."""
 
         async def open_empty() -> Event:
-            await self.tools.door.log("visit:review:open", NOTHING_WRITES.kind, {"format": self.note_format.id})
-            empty = DraftChecker(gather_material(()), self.note_format, self.tools.risk_rules)
-            draft = empty.finish(finish_draft(self.note_format.id, (), NOTHING_WRITES))
-            self.contents.review = open_review(draft, self.note_format)
+            await self.tools.door.log(
+                "visit:review:open", NOTHING_WRITES.kind, {"format": self.drafting.note_format.id}
+            )
+            nothing = gather_material(())
+            empty = DraftChecker(nothing, self.drafting.note_format, self.tools.risk_rules)
+            draft = empty.finish(finish_draft(self.drafting.note_format.id, (), NOTHING_WRITES))
+            self.contents.review = open_review(draft, self.drafting.note_format, nothing)
             return events.DecisionMade(self.contents.review.open_decisions)
 
         await self.attempt(open_empty, events.MaterialAsked())
@@ -386,6 +360,7 @@ class Visit(Stage):
         destroyed = self.contents.list_kinds()
         self.contents = Contents()
         self.session.drop()
+        self.drafting.drop()
         await self.tell_change()
         problem = (self.problem.code, self.problem.public) if self.problem else None
         await self.tools.door.report_end(EndReport(outcome, self.document, destroyed, problem))
@@ -395,22 +370,12 @@ class Visit(Stage):
 
     # Small parts ----------------------------------------------------------------------------------------------
 
-    def _find_format(self, format_id: str) -> NoteFormat:
-        if format_id not in self.tools.formats:
-            raise VisitError("visit.format", "There is no such note format here. Reload the page.")
-        return self.tools.formats[format_id]
-
     def _hold_audio(self, audio: bytes) -> None:
         self.contents.audio = audio
 
     def segments(self) -> tuple[Segment, ...]:
         """Everything gathered so far, numbered as the draft will see it."""
         return self.contents.gather().segments
-
-    @property
-    def drafter(self) -> Drafter:
-        """What writes in this way of working."""
-        return self.tools.tidier if self.state.way is Way.TIDY else self.tools.drafter
 
     def _require_speech(self) -> None:
         if self.tools.transcriber is None:

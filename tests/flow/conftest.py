@@ -120,6 +120,7 @@ class Practice:
         rules: ConsentRules = RULES,
         consent: Consents = Consents(),  # noqa: B008 - frozen
         scopes: tuple[str, ...] = ("patient/Patient.r",),
+        sound_seconds: float = 600.0,
     ) -> OpenVisit:
         """Launch a visit and wait until the chart is read."""
         client = Client(id="countersign")
@@ -140,6 +141,7 @@ class Practice:
             tidier=OutlineDrafter(read_prompts()),
             transcriber=transcriber,
             slots=None,
+            sound_seconds=sound_seconds,
             now=lambda: datetime.now(UTC),
             new_id=lambda: str(uuid.uuid4()),
             leave=lambda: left.append(True),

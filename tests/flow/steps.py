@@ -41,13 +41,20 @@ class VisitSteps:
         return await self.settle()
 
     async def accept_all(self) -> dict[str, Any]:
-        """Decide every section and every risk line, one by one, as a clinician would."""
+        """Decide every marked line, section and risk line, one by one, as a clinician would."""
+        view = await self.view()
+        for number in view["marks"]:
+            await self.confirm_line(view["segments"][number - 1])
         for section in (await self.view())["sections"]:
             await self.post("section", {"id": section["id"], "decision": "accepted"})
             for statement in section["statements"]:
                 if statement["risk"]:
                     await self.post("risk", {"number": statement["number"], "decision": "kept"})
         return await self.view()
+
+    async def confirm_line(self, line: Mapping[str, Any]) -> httpx.Response:
+        """She has listened: it was heard well."""
+        return await self.post("segment", {"number": line["number"], "heard": line["text"], "text": line["text"]})
 
     async def file(self) -> dict[str, Any]:
         view = await self.view()

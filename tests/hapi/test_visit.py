@@ -138,6 +138,9 @@ async def test_a_whole_visit_is_filed_signed_seen_and_gone(product: Product, hap
         view = await visit.view()
         assert (view["patient"]["name"], view["patient"]["birth_date"]) == ("Ada Marlowe", "1988-04-17")
         assert view["patient"]["identifiers"][0]["label"] == "MRN"
+        assert [row["reference"].split("/_history")[0] for row in view["read"] if row["what"] == "Medication"] == [
+            f"MedicationStatement/{ADA}-medication-1"
+        ]
         assert view["encounter"]["id"] == f"{ADA}-today"
         assert all(consent["permitted"] for consent in view["consents"])
         assert hapi.list_written(since) == []

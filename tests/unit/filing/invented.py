@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gateway.capture.material import Segment, Source, Speaker, gather_material
 from gateway.consent.activity import Activity
 from gateway.consent.decision import MAKER as CONSENT_MAKER
 from gateway.consent.decision import Ground, Permit
@@ -107,6 +108,7 @@ def make_note(
     *,
     clinician: str = "Practitioner/invented-clinician",
     attested_at: datetime = ATTESTED,
+    lines_settled: int = 0,
 ) -> ApprovedNote:
     """Two sections with words (the second edited), one empty, one struck; through the review, as every note."""
     drafter = DRAFTERS[kind]
@@ -114,8 +116,10 @@ def make_note(
     checked = CheckedStatement(EVIDENCE_MAKER, statement, "subjective", Verdict.SUPPORTED, (1,))
     unsaid = replace(statement, number=2, section="plan", text="Start a medicine.")
     withheld = CheckedStatement(EVIDENCE_MAKER, unsaid, "plan", Verdict.UNSUPPORTED, (), "nobody said so")
+    line = Segment(1, Source.DICTATION, Speaker.CLINICIAN, "Sleeps badly.", settled=True)
+    material = gather_material([line] * lines_settled)
     drafted = ((checked,), (withheld,)) if kind != "none" else ((), ())
-    review = open_review(CheckedDraft(EVIDENCE_MAKER, SOAP.id, *drafted, drafter), SOAP)
+    review = open_review(CheckedDraft(EVIDENCE_MAKER, SOAP.id, *drafted, drafter), SOAP, material)
     review = decide_section(review, "subjective", Decision.EDITED, text)
     review = decide_section(review, "objective", Decision.ACCEPTED)
     review = decide_section(review, "assessment", Decision.STRUCK)

@@ -48,6 +48,12 @@ def test_it_names_who_wrote_and_who_verified(kind, agents, says) -> None:
     assert provenance["activity"]["coding"][0]["code"] == "CREATE"
 
 
+def test_it_counts_the_lines_of_speech_that_the_clinician_corrected_or_confirmed() -> None:
+    note = make_note(lines_settled=2)
+    provenance = build_provenance(note, make_chart(), make_facts("dictation"), TARGET, True)
+    assert "(lines of speech: 2 corrected or confirmed; statements: 1 shown" in provenance["activity"]["text"]
+
+
 def test_who_acts_acts_for_the_encounter_s_organization() -> None:
     behalf = {"reference": "Organization/invented-practice"}
     assert [agent["onBehalfOf"] for agent in build()["agent"]] == [behalf, behalf]

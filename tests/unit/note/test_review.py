@@ -1,10 +1,12 @@
 """The review: nothing is approved that was not decided."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gateway.capture.material import Segment, Source, Speaker, gather_material
 from gateway.errors import ReviewError
 from gateway.note.evidence import MAKER, CheckedDraft, CheckedStatement, Verdict
 from gateway.note.formats import read_formats
@@ -18,6 +20,7 @@ from gateway.note.review import (
     decide_risk,
     decide_section,
     open_review,
+    reopen_review,
     take_statement,
 )
 from gateway.note.statement import DrafterInfo, Origin, Statement
@@ -42,7 +45,37 @@ def review() -> Review:
         make_statement(2, "plan", "Sleep diary until next week.", Verdict.SUPPORTED),
     )
     withheld = (make_statement(3, "plan", "Start sertraline 50 mg.", Verdict.UNSUPPORTED),)
-    return open_review(CheckedDraft(MAKER, "dap", shown, withheld, DrafterInfo("model", "test")), DAP)
+    return open_review(
+        CheckedDraft(MAKER, "dap", shown, withheld, DrafterInfo("model", "test")), DAP, gather_material(())
+    )
+
+
+def make_line(number: int, text: str = "Sleeps badly.", **marks: object) -> Segment:
+    return Segment(number, Source.SESSION, Speaker.UNKNOWN, text, **marks)
+
+
+MARKED = gather_material(
+    [
+        make_line(1, "Five hours a night.", unclear=True),  # a statement and the risk line rest on it
+        make_line(2, unclear=True),  # nothing does
+        make_line(3, heard_also="Sleeps sadly."),
+        make_line(4, ""),
+        make_line(5, heard_also="Sleeps madly.", settled=True),
+        make_line(6, "A diary.", unclear=True),
+    ]
+)
+
+
+@pytest.fixture
+def marked() -> Review:
+    """The plan rests on an unclear line, the data and the risk line on another; two lines are marked whatever rests."""
+    plan = Statement(2, "plan", "Sleep diary.", Origin.MODEL)
+    shown = (
+        make_statement(1, "data", "The patient slept five hours.", Verdict.SUPPORTED),
+        make_statement(1001, "data", 'Said: "Five hours a night."', Verdict.SUPPORTED, risk=True),
+        CheckedStatement(MAKER, plan, "plan", Verdict.SUPPORTED, (6,)),
+    )
+    return open_review(CheckedDraft(MAKER, "dap", shown, (), DrafterInfo("model", "test")), DAP, MARKED)
 
 
 def decide_all(review: Review) -> Review:
@@ -64,6 +97,30 @@ def test_refuses_while_one_decision_is_open(review: Review, left: str) -> None:
         review = decide_risk(review, 1001, RiskDecision.STRUCK)
     with pytest.raises(ReviewError, match="Decide every section"):
         approve_note(review, True, CLINICIAN, NOW)
+
+
+def test_every_line_heard_two_ways_or_not_understood_is_to_be_decided_and_unclear_ones_that_are_rested_on(
+    marked: Review,
+) -> None:
+    assert marked.marks == (1, 3, 4, 6)
+    assert marked.open_decisions == len(DAP.sections) + 1 + 4
+
+
+def test_an_unclear_line_under_a_struck_section_is_not_needed_but_one_under_a_risk_line_is(marked: Review) -> None:
+    assert decide_section(marked, "plan", Decision.STRUCK).marks == (1, 3, 4)
+    struck = decide_section(decide_risk(marked, 1001, RiskDecision.STRUCK), "data", Decision.STRUCK)
+    assert struck.marks == (1, 3, 4, 6)
+    assert decide_section(decide_section(marked, "plan", Decision.STRUCK), "plan", Decision.OPEN).marks == marked.marks
+
+
+def test_refuses_while_a_marked_line_is_open(marked: Review) -> None:
+    decided = decide_section(decide_all(marked), "plan", Decision.STRUCK)
+    assert decided.open_decisions == 3
+    with pytest.raises(ReviewError, match="marked line"):
+        approve_note(decided, True, CLINICIAN, NOW)
+    settled = gather_material([replace(line, settled=True) for line in MARKED.segments])
+    note = approve_note(reopen_review(decided, decided.draft, DAP, settled), True, CLINICIAN, NOW)
+    assert note.counts.lines_settled == 6
 
 
 def test_refuses_without_the_attestation(review: Review) -> None:
@@ -133,7 +190,7 @@ def test_a_note_without_a_word_is_refused(review: Review) -> None:
 
 
 def test_an_empty_note_of_accepted_empty_sections_is_refused() -> None:
-    empty = open_review(CheckedDraft(MAKER, "dap", (), (), DrafterInfo("none", "her own")), DAP)
+    empty = open_review(CheckedDraft(MAKER, "dap", (), (), DrafterInfo("none", "her own")), DAP, gather_material(()))
     for part in DAP.sections:
         empty = decide_section(empty, part.id, Decision.ACCEPTED)
     with pytest.raises(ReviewError, match="empty"):

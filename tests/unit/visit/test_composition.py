@@ -8,6 +8,7 @@ from gateway.errors import ModelError
 from gateway.models.catalogue import Kind
 from gateway.models.installed import InstalledModel
 from gateway.models.memory import Need, Running
+from gateway.retention import Retention
 from gateway.visit.composition import Shared, list_readable, require_room
 from gateway.visit.confinement import list_code
 
@@ -16,7 +17,7 @@ GB = 1_000_000_000
 
 def share(speech: InstalledModel | None) -> Shared:
     nothing: dict[str, object] = {}
-    return Shared(nothing, nothing, nothing, None, nothing, None, None, speech)
+    return Shared(nothing, nothing, nothing, None, nothing, None, None, speech, Retention())
 
 
 def test_a_visit_may_read_the_speech_model_and_what_its_links_lead_to_and_no_folder_around_them(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ EVENTS: tuple[events.Event, ...] = (
     *(events.DraftClosed(count) for count in (0, 1)),
     events.DraftFailed(),
     *(events.DecisionMade(count) for count in (0, 1)),
+    *(events.FormatAsked(1, asks) for asks in (True, False)),
     events.MaterialAsked(),
     *(events.FilingAsked(attested) for attested in (True, False)),
     events.NoteStored(),
@@ -133,6 +134,19 @@ def test_no_draft_starts_without_the_consents_its_way_needs() -> None:
             assert isinstance(event, events.ConsentReread)
             assert before.way is not None
             assert machine.needed_consents(before.way, before.telehealth) <= event.permitted
+
+
+def test_another_format_keeps_the_review_whatever_becomes_of_the_model() -> None:
+    asked = [item for item in TRANSITIONS if isinstance(item[1], events.FormatAsked)]
+    assert {item[1].asks for item in asked} == {True, False}
+    for before, event, after, effects in asked:
+        assert before.phase is after.phase is Phase.REVIEWING
+        assert after.open_decisions
+        assert effects == ((events.RereadConsent(),) if event.asks else ())
+    failed = [item for item in TRANSITIONS if item[1] == events.DraftFailed()]
+    assert {bool(before.open_decisions) for before, *_ in failed} == {True, False}
+    for before, _, after, _ in failed:
+        assert after.phase is (Phase.REVIEWING if before.open_decisions else Phase.GATHERING)
 
 
 def test_the_microphone_is_on_only_under_all_that_its_way_needs() -> None:
