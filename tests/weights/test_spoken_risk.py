@@ -8,12 +8,9 @@ three of the voices, and 0.85 in all four: every fifth word of the synthetic Sco
 printed, by voice too, so that a bias shows.
 """
 
-import io
 import json
 import random
 import re
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from gateway.capture.audio import SAMPLE_RATE, Samples
 from gateway.capture.differences import compare_hearings
@@ -29,13 +25,13 @@ from gateway.capture.frames import Frame, FrameLog
 from gateway.capture.hearer import PieceHearer
 from gateway.capture.hotwords import fit_hotwords, group_medications
 from gateway.capture.material import Channel, Segment, Source
-from gateway.capture.resampling import Resampler
 from gateway.capture.session import LiveTranscript
 from gateway.capture.whisper import WhisperTranscriber
 from gateway.models.catalogue import read_catalogue
 from gateway.models.installed import is_present, open_installed
 from gateway.note.risk import find_risk_words, read_risk_rules
 from gateway.settings import read_settings
+from tests.weights.spoken import FRAME, speak
 
 pytestmark = pytest.mark.weights
 
@@ -51,7 +47,6 @@ MEDICATIONS = (
 )
 PAUSE_SECONDS = 0.8
 HARD_VOICE = "en-gb-scotland+f2"
-FRAME = SAMPLE_RATE // 4
 
 
 @dataclass
@@ -115,18 +110,6 @@ def plain(text: str) -> str:
     for short, long in (("won't", "will not"), ("can't", "can not"), ("cannot", "can not"), ("n't", " not")):
         spelt = spelt.replace(short, long)
     return " ".join(re.findall(r"[a-z0-9']+", re.sub(r"'(?:s|m|re|ve|d|ll)\b", "", spelt)))
-
-
-def speak(text: str, voice: str) -> Samples:
-    program = shutil.which("espeak-ng")
-    if program is None:
-        pytest.skip("no espeak-ng: apt-get install espeak-ng")
-    done = subprocess.run(
-        [program, "-v", voice, "-s", "150", "--stdout", text], check=True, capture_output=True, timeout=60
-    )
-    samples, rate = soundfile.read(io.BytesIO(done.stdout), dtype="float32")
-    resampler = Resampler(rate, SAMPLE_RATE)
-    return np.concatenate([resampler.push(samples), resampler.flush()])
 
 
 def make_sessions() -> list[Session]:
