@@ -82,6 +82,11 @@ class Session:
             assert time.monotonic() < by
             time.sleep(0.2)
 
+    def confirm_marked(self, view: dict[str, Any]) -> None:
+        """Each line that is to be decided was heard well."""
+        for line in (view["segments"][number - 1] for number in view["marks"]):
+            self.post("segment", number=line["number"], heard=line["text"], text=line["text"])
+
     def list_others(self) -> dict[str, int]:
         """Every process of the gateway but this visit's."""
         serve = psutil.Process(self.product.serve.pid)
@@ -117,20 +122,24 @@ def product() -> Iterator[Product]:
 @pytest.fixture
 def session(product: Product) -> Iterator[Session]:
     with httpx.Client(timeout=30, trust_env=False) as http:
-        browser, opened = PlainBrowser(http), []
-        pids: list[int] = []
-        for patient in ("henry-quill", "ada-marlowe"):
-            callback = browser.go_to_callback(product.open_launch(patient), f"{product.gateway}/callback")
-            opened.append(browser.open_visit(callback))
-            browser.wait(opened[-1], "choosing")
-            pids += [pid for pid in list_visits(product) if pid not in pids]
-        neighbour, visit = pids
-        if not can_scan(visit):
-            pytest.skip("only root may read these processes' memory")
-        yield Session(product, browser, opened[1], visit, neighbour)
-        for address, pid in zip(opened, pids, strict=True):
-            if psutil.pid_exists(pid):
-                browser.post(urljoin(address, "api/cancel"), json={})
+        yield from open_session(product, http)
+
+
+def open_session(product: Product, http: httpx.Client) -> Iterator[Session]:
+    browser, opened = PlainBrowser(http), []
+    pids: list[int] = []
+    for patient in ("henry-quill", "ada-marlowe"):
+        callback = browser.go_to_callback(product.open_launch(patient), f"{product.gateway}/callback")
+        opened.append(browser.open_visit(callback))
+        browser.wait(opened[-1], "choosing")
+        pids += [pid for pid in list_visits(product) if pid not in pids]
+    neighbour, visit = pids
+    if not can_scan(visit):
+        pytest.skip("only root may read these processes' memory")
+    yield Session(product, browser, opened[1], visit, neighbour)
+    for address, pid in zip(opened, pids, strict=True):
+        if psutil.pid_exists(pid):
+            browser.post(urljoin(address, "api/cancel"), json={})
 
 
 def list_visits(product: Product) -> list[int]:
@@ -183,6 +192,7 @@ async def test_sound_and_words_are_in_the_visit_alone_and_nowhere_once_it_is_fil
     assert session.scan_others() == {}
     assert count_each(session.visit, MARKS)["drafted, utf-8"]
 
+    session.confirm_marked(view)
     for section in view["sections"]:
         session.post("section", id=section["id"], decision="accepted")
     version = session.browser.view(session.address)["version"]
