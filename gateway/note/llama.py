@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import DraftError, ModelError
-from gateway.note.textmodel import Bound, Cancelled
+from gateway.note.textmodel import Bound, Cancelled, require_room
 from gateway.note.weights import ChatMarks, Weights, load_weights, read_chat_marks
 
 __all__ = ["ChatMarks", "LlamaTextModel", "Weights", "load_weights", "read_chat_marks"]
@@ -80,7 +80,7 @@ class LlamaTextModel:
             ]
             body = self._weights.tokenise_text(text)
             self._pending = []
-            self._require_room(len(head) + len(body))
+            require_room(len(head) + len(body), self._room)
             self._keep(context, [*head, *body])
             for part, start in ((head, 0), (body, len(head))):
                 self._read_on(context, part[max(0, len(self._held) - start) :], bound)
@@ -141,14 +141,6 @@ class LlamaTextModel:
                 self._context = _Context(self._weights, self._threads, self._room)
             yield self._context
 
-    def _require_room(self, count: int) -> None:
-        if count > self._room:
-            raise DraftError(
-                "draft.room",
-                "This is more text than the text model can hold at once; shorten it, or write the note yourself.",
-                f"{count} of {self._room} tokens",
-            )
-
     def _keep(self, context: "_Context", wanted: list[int]) -> None:
         """Cut back to the last piece that is a beginning of what is wanted now.
 
@@ -173,7 +165,7 @@ class LlamaTextModel:
         context.decode(piece)
 
     def _catch_up(self, context: "_Context", bound: Bound) -> None:
-        self._require_room(context.position + len(self._pending))
+        require_room(context.position + len(self._pending), self._room)
         for piece in _cut_pieces(self._pending):
             self._decode(context, piece, bound)
         self._pending = []

@@ -7,7 +7,7 @@ from gateway.capture.material import Material
 from gateway.errors import DraftError
 from gateway.note.formats import NoteFormat
 from gateway.note.statement import DrafterInfo, Origin, Statement
-from gateway.note.textmodel import Bound, Cancelled
+from gateway.note.textmodel import Bound, Cancelled, require_room
 
 
 class ScriptedTextModel:
@@ -36,6 +36,7 @@ class ScriptedTextModel:
     def read(self, instruction: str, text: str, bound: Bound) -> None:
         """See ``TextModel``."""
         self._check(bound)
+        require_room(self.count_tokens(instruction) + self.count_tokens(text), self.room)
         if self._grows and self.texts and text.startswith(self.texts[-1]):
             self.texts[-1] = text
         else:

@@ -41,6 +41,18 @@ class Bound:
             )
 
 
+def require_room(count: int, room: int) -> None:
+    """Raises:
+    DraftError: so many tokens are more than a model's room.
+    """
+    if count > room:
+        raise DraftError(
+            "draft.room",
+            "This is more text than the text model can hold at once; shorten it, or write the note yourself.",
+            f"{count} of {room} tokens",
+        )
+
+
 class TextModel(Protocol):
     """A small chat model that answers in single sentences."""
 
