@@ -13,7 +13,9 @@ from gateway.ehr.reference import Reference
 from gateway.errors import VisitError
 from gateway.filing.handover import HandOverText
 from gateway.note.evidence import CheckedStatement
+from gateway.note.reading import MaterialReading, read_material
 from gateway.note.review import Review
+from gateway.note.risk import RiskRules
 
 OF_SESSION = frozenset({Source.SESSION, Source.SILENCE})
 OF_SPEECH = frozenset({Source.SESSION, Source.DICTATION})
@@ -32,6 +34,7 @@ class Contents:
         heard_language: in which it was said, typed_language: in which it was typed, once that is clear (BCP 47);
             ``language`` is the material's (``visit/language``).
         audio: on its way to the transcriber.
+        reading: what the check has read of the material; it goes with every word that may not stay.
     """
 
     chart: Chart | None = None
@@ -47,6 +50,7 @@ class Contents:
     typed: str = ""
     observations: str = ""
     audio: bytes = b""
+    reading: MaterialReading | None = None
     progress: list[CheckedStatement] = field(default_factory=list)
     review: Review | None = None
     handover: HandOverText | None = None
@@ -54,6 +58,14 @@ class Contents:
     def gather(self) -> Material:
         """Everything gathered so far, numbered as the draft will see it: what was heard, then what was typed."""
         return gather_material([*self.heard, *read_typed(self.typed, self.observations)], self.language)
+
+    def read(self, material: Material, rules: RiskRules) -> MaterialReading:
+        """What the check has read of the material, as it is now. Not for two threads at once."""
+        if self.reading is None or self.reading.rules is not rules:
+            self.reading = read_material(material.segments, rules)
+        elif not self.reading.holds(material.segments):
+            self.reading.replace(material.segments)
+        return self.reading
 
     def count_heard(self) -> int:
         """The number of the last segment that was heard; 0: none."""
@@ -97,11 +109,12 @@ class Contents:
         self.drop_draft()
         self.audio = self.audio if keep_audio else b""
         self.heard = [one for one in self.heard if one.source not in OF_SESSION]
-        self.heard_language = None
+        self.heard_language = self.reading = None
 
     def drop_material(self) -> None:
         self.drop_draft()
         self.heard, self.typed, self.observations, self.audio = [], "", "", b""
+        self.heard_language = self.typed_language = self.reading = None
 
     def list_kinds(self) -> tuple[str, ...]:
         """What is held, in words."""

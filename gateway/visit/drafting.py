@@ -185,8 +185,8 @@ class DraftDesk:
             checked = [await asyncio.to_thread(following.checker.check, statement)]
             shown = contents.progress
         else:
-            rules, statements = self._stage.tools.risk_rules, following.live.statements
-            checker = await asyncio.to_thread(DraftChecker, material, following.note_format, rules)
+            statements = following.live.statements
+            checker = await self._make_checker(material, following.note_format)
             checked = await asyncio.to_thread(lambda: [checker.check(one) for one in statements])
             following.checker, shown = checker, list(checker.quotes())
         if following is self._following:
@@ -256,7 +256,7 @@ class DraftDesk:
     ) -> CheckedDraft:
         """Check what there is while the rest is written, and each statement of that while the next is."""
         stage, run_number = self._stage, self._stage.run_number
-        checker = await asyncio.to_thread(DraftChecker, material, note_format, stage.tools.risk_rules)
+        checker = await self._make_checker(material, note_format)
         stage.contents.progress = list(checker.quotes())
         written = list(given)
         in_turn = draft_in_turn(writing, stage.tools.slots, cancel, self._show_place)
@@ -277,6 +277,14 @@ class DraftDesk:
             raise DraftError("draft.cancelled", "The draft was stopped.")
         info = self.drafter.describe(note_format)
         return await asyncio.to_thread(checker.finish, finish_draft(note_format.id, tuple(written), info))
+
+    async def _make_checker(self, material: Material, note_format: NoteFormat) -> DraftChecker:
+        contents, rules = self._stage.contents, self._stage.tools.risk_rules
+
+        def make() -> DraftChecker:
+            return DraftChecker(material, note_format, rules, contents.read(material, rules))
+
+        return await asyncio.to_thread(make)
 
     async def _show(self, checker: DraftChecker, statement: Statement) -> None:
         checked = await asyncio.to_thread(checker.check, statement)
@@ -303,8 +311,10 @@ class DraftDesk:
         if new.id == review.note_format.id:
             return
         material, kind = contents.gather(), review.draft.drafter.kind
-        rest = self._move(review, material, new)
-        draft = await asyncio.to_thread(self._check_moved, review, rest, material, new)
+        async with self._turn:
+            rest = self._move(review, material, new)
+            checker = await self._make_checker(material, new)
+            draft = await asyncio.to_thread(self._check_moved, checker, review, rest, new)
         if contents.review is not review:
             raise VisitError("visit.stale", "The note has changed meanwhile. Choose the format again.")
         moved = reopen_review(review, draft, new, material)
@@ -322,8 +332,7 @@ class DraftDesk:
         kept = [one for one in review.draft.shown if review.decisions[one.section] not in REPLACED]
         return reformat_statements(kept, review.note_format, new)
 
-    def _check_moved(self, review: Review, rest: Reformatted, material: Material, new: NoteFormat) -> CheckedDraft:
-        checker = DraftChecker(material, new, self._stage.tools.risk_rules)
+    def _check_moved(self, checker: DraftChecker, review: Review, rest: Reformatted, new: NoteFormat) -> CheckedDraft:
         info = replace(review.draft.drafter, format_sha256=new.sha256)
         draft = checker.finish(finish_draft(new.id, rest.statements, info))
         return self._carry(review, draft, new)

@@ -159,6 +159,7 @@ class SessionDesk:
         limit_seconds = stretch.base_seconds + cut / SAMPLE_RATE
         before = len(contents.heard)
         contents.heard = [one for one in contents.heard if not _ends_after(one, limit_seconds)]
+        contents.reading = None
         self._on_struck(contents.count_heard())
         await self._stage.tell_change()
         counts = {"seconds": round((now - cut) / SAMPLE_RATE), "segments": before - len(contents.heard)}
