@@ -18,6 +18,9 @@ from llguidance.llamacpp import lltokenizer_from_vocab
 from gateway.errors import ModelError
 from gateway.note.processor import require_processor
 
+THOUGHT = "<think>\n\n</think>\n\n"
+"""What a reasoning model is given as its own thought, so that it answers at once: Qwen3's template writes the same for
+``enable_thinking=False``, and other models whose template has these marks go on from it."""
 SYSTEM_PLACE, USER_PLACE = "\x11system\x11", "\x11user\x11"
 
 
@@ -137,6 +140,8 @@ def load_weights(path: Path, sha256: str = "", repack: bool = True) -> Weights:
 def read_chat_marks(template: bytes | None) -> ChatMarks:
     """Learn the marks of a chat template by rendering a conversation whose turns are place holders.
 
+    A model that reasons aloud is told not to: its answer begins behind an empty thought.
+
     Raises:
         ModelError: there is no template, or not one that llama.cpp knows with a system and a user turn.
     """
@@ -153,7 +158,8 @@ def read_chat_marks(template: bytes | None) -> ChatMarks:
             "model.chat",
             "This text model has no chat template that is known here; choose an instruct model such as Qwen or Llama.",
         )
-    return ChatMarks(before_system, before_user, before_answer)
+    thinks = template is not None and THOUGHT.split()[0].encode() in template
+    return ChatMarks(before_system, before_user, before_answer + THOUGHT if thinks else before_answer)
 
 
 def _read_words(vocabulary: llama_cpp.llama_vocab_p) -> llguidance.LLTokenizer:

@@ -151,6 +151,22 @@ def test_cancelling_ends_within_a_token(weights: Weights) -> None:
     assert tokens == 10, "the very next token is not computed"
 
 
+def test_a_model_that_forgot_reads_anew_and_writes_the_same(weights: Weights) -> None:
+    model = LlamaTextModel(weights, threads=1)
+
+    def write() -> str | None:
+        model.read("System.", "P: five hours of sleep a night.\n", bound())
+        model.ask("\nWrite.", "Plan:\n", bound())
+        return model.write_sentence(SENTENCE, False, bound())
+
+    first = write()
+    model.forget()
+    model.forget()
+    assert model._context is None
+    assert write() == first
+    model.close()
+
+
 def test_closing_stops_a_call_in_progress_and_can_be_repeated(weights: Weights) -> None:
     model = LlamaTextModel(weights, threads=1)
     model.read("System.", "P: Badly.\n", bound())
@@ -189,6 +205,17 @@ def test_a_missing_or_damaged_file_is_one_clear_sentence(tmp_path: Path) -> None
 def test_refuses_a_model_whose_chat_marks_are_unknown(template: bytes | None) -> None:
     with pytest.raises(ModelError, match="chat template"):
         read_chat_marks(template)
+
+
+def test_a_model_that_reasons_aloud_begins_behind_an_empty_thought() -> None:
+    plain = CHATML.template
+    reasoning = plain + "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+
+    marks, thoughtful = read_chat_marks(plain.encode()), read_chat_marks(reasoning.encode())
+
+    assert marks.before_answer.endswith("<|im_start|>assistant\n")
+    assert thoughtful.before_answer == marks.before_answer + "<think>\n\n</think>\n\n"
+    assert thoughtful.before_system == marks.before_system
 
 
 LOADS_AND_FORKS = """
