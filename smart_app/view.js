@@ -81,6 +81,9 @@
  * @property {Signature | null} signature
  */
 
+/** What stands for the second hearing of a line where it heard no words at all. */
+export const NOT_HEARD = "…";
+
 /** @returns {View} a view that says nothing yet */
 export function emptyView() {
   return {
@@ -142,11 +145,14 @@ export function listQuestions({ consents, telehealth }) {
  * What the open decisions are, by kind; in all, they are the view's `open_decisions`.
  *
  * @param {View} view
- * @returns {{sections: number, risks: number, lines: number}}
+ * @returns {{sections: number, risks: number, heard: number, lines: number}} heard: lines that can be listened to;
+ *   lines: the others that must be decided
  */
-export function countOpen({ sections, marks }) {
+export function countOpen({ sections, segments, marks }) {
   const risks = sections.flatMap(({ statements }) => statements.filter(isOpenRisk));
-  return { sections: sections.filter(({ decision }) => decision === "open").length, risks: risks.length, lines: marks.length };
+  const heard = segments.filter(({ number, sound }) => sound && marks.includes(number));
+  const open = sections.filter(({ decision }) => decision === "open");
+  return { sections: open.length, risks: risks.length, heard: heard.length, lines: marks.length - heard.length };
 }
 
 /** @param {Statement} statement @returns {boolean} whether it is a quoted risk line that nobody has decided on */

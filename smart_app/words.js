@@ -183,7 +183,8 @@ export const words = {
     needWait: "One moment: the visit is busy.",
     needStop: "Stop the microphone first.",
     needSend: "Send the last sound again or discard it first.",
-    without: "Go on without an AI draft",
+    without: "Write it without AI",
+    withoutWords: "No model is used: you write each section yourself, with your lines beside it.",
     thin: "The draft rests on these lines and on nothing else.",
   },
 
@@ -295,7 +296,8 @@ export const words = {
     near: "nearest to this statement",
     also: "or:",
     notUnderstood: "Something was said here that was not understood.",
-    nothing: "Something was said here that was not understood; by your decision nothing in it matters.",
+    nothing: "By your decision there is nothing here that matters.",
+    notHeard: "nothing",
     settled: "decided by you",
     silence: /** @param {string} length */ (length) => `silence, ${length}`,
     seconds: /** @param {number} seconds */ (seconds) => `${Math.round(seconds)} s`,
@@ -331,6 +333,7 @@ export const words = {
       missed: "What was said?",
     }),
     decide: /** @param {number} line @param {string} question */ (line, question) => `Line ${line}: ${question}`,
+    notHeard: "Nothing was said here",
     confirm: "That is what was said",
     other: "Other words",
     write: "Write what was said",
@@ -346,11 +349,11 @@ export const words = {
     offline: "Countersign can't be reached, so the sound can't be heard now. Try again in a moment.",
     marked: /** @param {number} count */ (count) => `${counted(count, "line", "lines")} marked`,
     markedWords: "Listen, and say what was said. The sound of a line goes once you decide it.",
+    markedGone: "Say what was said, as far as you remember it.",
     next: "Next marked line",
     title: /** @param {number} count */ (count) => `Lines to decide (${count})`,
-    intro: "Listen and say what was said; the note may rest on it. The sound of a line goes once you decide it.",
     go: /** @param {number} line */ (line) => `Go to line ${line}`,
-    first: /** @param {number} line */ (line) => `Listen to line ${line}`,
+    toLine: /** @param {number} line @param {boolean} sound */ (line, sound) => (sound ? `Listen to line ${line}` : `Decide line ${line}`),
     until: /** @param {string} time @param {boolean} others */ (time, others) =>
       `The recording${others ? " of the other lines" : ""} is let go at ${time}.`,
   },
@@ -363,8 +366,8 @@ export const words = {
   },
 
   language: {
-    differs: /** @param {string} heard @param {string} set */ (heard, set) =>
-      `${heard} is heard, but this visit is set to ${set}: read the lines twice.`,
+    differs: /** @param {string} heard */ (heard) =>
+      `This seems to be in ${heard}, though another language was expected: read the lines twice.`,
   },
 
   drafting: {
@@ -380,11 +383,12 @@ export const words = {
     ready: /** @param {number} shown @param {number} withheld */ (shown, withheld) =>
       `The draft is ready: ${counted(shown, "statement", "statements")}, ${withheld} withheld.`,
     open: /** @param {number} count */ (count) => `${counted(count, "decision", "decisions")} open`,
-    openWhat: /** @param {number} sections @param {number} risks @param {number} lines */ (sections, risks, lines) =>
+    openWhat: /** @param {{sections: number, risks: number, heard: number, lines: number}} open */ ({ sections, risks, heard, lines }) =>
       [
         sections > 0 && counted(sections, "section", "sections"),
         risks > 0 && counted(risks, "risk line", "risk lines"),
-        lines > 0 && counted(lines, "line to listen to", "lines to listen to"),
+        heard > 0 && counted(heard, "line to listen to", "lines to listen to"),
+        lines > 0 && counted(lines, "line to decide", "lines to decide"),
       ]
         .filter(Boolean)
         .join(", "),

@@ -86,9 +86,7 @@ export class AttestForm extends HTMLElement {
 
 /** @param {View | null} view @returns {string} what is still open, by kind */
 export function describeOpen(view) {
-  if (view === null) return "";
-  const { sections, risks, lines } = countOpen(view);
-  return words.review.openWhat(sections, risks, lines);
+  return view === null ? "" : words.review.openWhat(countOpen(view));
 }
 
 /** @param {View} view @returns {string} what would be filed, to compare */

@@ -2,6 +2,7 @@
 /** One numbered line: its words, where they come from, what it still needs from a person, and its controls. */
 import { make, makePicture, setText } from "../element.js";
 import { showClock } from "../time.js";
+import { NOT_HEARD } from "../view.js";
 import { words } from "../words.js";
 import { LineControls, SPOKEN } from "./line-controls.js";
 
@@ -28,7 +29,7 @@ export function createLine({ source }) {
 export function updateLine(row, segment, deciding) {
   states.set(row, { segment, deciding });
   const { number, text, look, settled, sound } = segment;
-  const also = settled ? "" : segment.heard_also;
+  const also = readAlso(segment);
   const said = describeLine(segment);
   const now = JSON.stringify([number, text, said, also, look, settled, sound, deciding]);
   if (shown.get(row) === now) return;
@@ -38,7 +39,7 @@ export function updateLine(row, segment, deciding) {
   row.dataset.look = deciding && look ? look : "";
   setText(/** @type {Element} */ (row.firstElementChild?.lastChild), String(number));
   const [line, about] = /** @type {Element} */ (row.querySelector(".line-body")).children;
-  line?.replaceChildren(readText(segment), ...(also ? [make("span", { class: "line-also" }, `${words.lines.also} ${also}`)] : []));
+  line?.replaceChildren(readText(segment), ...(also ? [make("span", { class: "line-also" }, also)] : []));
   about?.replaceChildren(said, ...(look ? [" ", make("strong", { class: "look" }, makePicture("ask"), describeLook(segment))] : []));
 }
 
@@ -70,6 +71,11 @@ export function describeLook({ look, sound }) {
 export function readText({ source, text, settled, start_seconds: start, end_seconds: end }) {
   if (source === "silence") return words.lines.silence(text || words.lines.seconds((end ?? 0) - (start ?? 0)));
   return text || (settled ? words.lines.nothing : words.lines.notUnderstood);
+}
+
+/** @param {Segment} segment @returns {string} what else it was heard as; empty where that is no question */
+export function readAlso({ heard_also: also, settled }) {
+  return also && !settled ? `${words.lines.also} ${also === NOT_HEARD ? words.lines.notHeard : also}` : "";
 }
 
 /** @param {Segment} segment @returns {string} where it comes from, who said it where that is known, when, and whose words */

@@ -22,11 +22,12 @@ export class EvidenceLines extends HTMLElement {
   #none = make("p", { class: "quiet" });
   #until = make("p", { class: "quiet" });
   #marked = make("strong", { class: "look" });
+  #markedWords = make("p", { class: "quiet" });
   #toLook = make(
     "div",
     { class: "to-look-bar" },
     make("div", { class: "row" }, this.#marked, makeButton(words.listening.next, () => this.goToNextLook(), { class: "quiet-button" })),
-    make("p", { class: "quiet" }, words.listening.markedWords),
+    this.#markedWords,
   );
   #list = make("ol", { class: "lines" });
   /** @type {Set<number>} */
@@ -75,14 +76,15 @@ export class EvidenceLines extends HTMLElement {
   }
 
   /** @param {View} view */
-  show({ phase, segments, marks, sound_until: until }) {
-    const deciding = DECIDING_PHASES.includes(phase);
+  show({ phase, way, segments, sound_until: until }) {
+    const deciding = DECIDING_PHASES.includes(phase) && way !== "write"; // nothing rests on them there
+    const looks = segments.filter(({ look }) => look);
     this.#none.hidden = segments.length > 0;
-    setText(this.#until, until === null ? "" : words.listening.until(showTime(until), marks.length > 0));
+    setText(this.#until, until === null ? "" : words.listening.until(showTime(until), looks.length > 0));
     this.#until.hidden = until === null;
-    const looks = segments.filter(({ look }) => look).length;
-    setText(this.#marked, words.listening.marked(looks));
-    this.#toLook.hidden = !this.#follows || looks === 0;
+    setText(this.#marked, words.listening.marked(looks.length));
+    setText(this.#markedWords, looks.some(({ sound }) => sound) ? words.listening.markedWords : words.listening.markedGone);
+    this.#toLook.hidden = !this.#follows || looks.length === 0;
     this.#showLines(segments, deciding);
   }
 

@@ -104,16 +104,15 @@ export class GatherMaterial extends HTMLElement {
     this.#soFar.show(view);
     this.#showLanguage(view.language);
     setText(this.#draft, nameDraft(view));
-    const drafter = view.language.drafting && describeDrafter(view.drafter);
-    setText(this.#drafter, [drafter, words.gathering.thin].filter(Boolean).join(" · "));
+    const about = [describeDrafter(view.drafter), words.gathering.thin].filter(Boolean).join(" · ");
+    setText(this.#drafter, canDraft(view) ? about : words.gathering.withoutWords);
     this.#explain();
   }
 
-  /** Say plainly that there is no AI draft, or that another language is heard. @param {View["language"]} language */
-  #showLanguage({ code, heard, drafting, words: why }) {
-    const differs = heard !== null && code !== "" && base(heard) !== base(code);
-    const said = [!drafting && why, differs && words.language.differs(nameLanguage(heard), nameLanguage(code))];
-    setText(this.#language, said.filter(Boolean).join(" "));
+  /** Say plainly why there is no AI draft, or that another language is heard. @param {View["language"]} language */
+  #showLanguage({ heard, drafting, words: why }) {
+    const other = heard === null ? "" : words.language.differs(nameLanguage(heard));
+    setText(this.#language, drafting ? other : why || other);
     this.#language.hidden = this.#language.textContent === "";
   }
 
@@ -140,21 +139,25 @@ export class GatherMaterial extends HTMLElement {
   async #askDraft() {
     if (this.#hindrance !== "" || this.#draft.getAttribute("aria-busy") === "true") return;
     setAttributes(this.#draft, { "aria-busy": "true" });
-    if (await this.#typed.flush()) await this.#visit.act("api/draft", { format: this.#format.value });
+    const format = this.#format.value;
+    if (await this.#typed.flush()) {
+      if (this.#view === null || canDraft(this.#view)) await this.#visit.act("api/draft", { format });
+      else await this.#visit.act("api/way", { way: "write", format });
+    }
     setAttributes(this.#draft, { "aria-busy": null });
   }
 }
 
 /** @param {View} view @returns {string} what asking for the draft does */
 function nameDraft({ way, drafter, language }) {
+  if (!canDraft({ drafter, language })) return words.gathering.without;
   if (way === "tidy") return words.gathering.draftTidy;
-  if (!language.drafting) return words.gathering.without;
   return drafter.kind === "outline" ? words.gathering.draftOutline : words.gathering.draft;
 }
 
-/** @param {string} code BCP 47 @returns {string} the language alone, without its region */
-function base(code) {
-  return code.split("-")[0]?.toLowerCase() ?? "";
+/** @param {Pick<View, "drafter" | "language">} view @returns {boolean} an outline only arranges: any language will do */
+function canDraft({ drafter, language }) {
+  return language.drafting || drafter.kind !== "model";
 }
 
 /** @param {string} code BCP 47 @returns {string} in English; the code itself where it is none */

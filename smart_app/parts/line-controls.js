@@ -5,6 +5,7 @@
  */
 import { findDifference } from "../difference.js";
 import { make, makeButton, makeId, makePicture, makeTextArea, setAttributes, setText } from "../element.js";
+import { NOT_HEARD } from "../view.js";
 import { words } from "../words.js";
 
 /** @typedef {import("../view.js").Segment} Segment */
@@ -151,7 +152,9 @@ export class LineControls extends HTMLElement {
 
   /** @param {string} text @param {string} other */
   #makeHearing(text, other) {
-    const button = makeButton("", () => void this.#decide(text), { class: "hearing", dir: "auto" });
+    const label = text === NOT_HEARD ? words.listening.notHeard : other === NOT_HEARD ? text : "";
+    const button = makeButton(label, () => void this.#decide(text), { class: "hearing", dir: "auto" });
+    if (label !== "") return button; // nothing to compare
     const pieces = findDifference(text, other).map(({ text: piece, differs }) => (differs ? make("b", {}, piece.trim()) : piece.trim()));
     button.append(make("span", {}, ...pieces.flatMap((piece, place) => (place > 0 ? [" ", piece] : [piece]))));
     return button;

@@ -85,7 +85,7 @@ export class NoteSection extends HTMLElement {
     return this.#list.querySelector("[data-open]");
   }
 
-  /** @param {Section} section @param {boolean} deciding @param {ReadonlySet<number>} toHear lines that need a person */
+  /** @param {Section} section @param {boolean} deciding @param {ReadonlyMap<number, boolean>} toHear lines that need a person */
   show(section, deciding, toHear) {
     this.#section = section;
     const edited = section.decision === "edited";

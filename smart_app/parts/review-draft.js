@@ -133,7 +133,7 @@ export class ReviewDraft extends HTMLElement {
       (section) => new NoteSection(section, this.#visit, { jump: (line, from) => this.#jump(line, from) }),
       () => {},
     );
-    const toHear = new Set(view.segments.filter(({ look }) => look).map(({ number }) => number));
+    const toHear = new Map(view.segments.filter(({ look }) => look).map(({ number, sound }) => [number, sound]));
     for (const [index, section] of view.sections.entries()) {
       /** @type {NoteSection} */ (this.#sections.children[index]).show(section, deciding, toHear);
     }
@@ -150,6 +150,7 @@ export class ReviewDraft extends HTMLElement {
    * may rest on them.
    */
   goToNextOpen() {
+    this.#left = null;
     const draft = /** @type {NoteSection[]} */ ([...this.#sections.children]).map((section) => section.openPlace);
     const lines = (this.#view?.marks ?? []).map((line) => this.#lines.findLine(line));
     const [inDraft, inLines] = [draft, lines].map((places) => places.filter((place) => place !== null));

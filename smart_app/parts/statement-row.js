@@ -3,7 +3,7 @@
 import { make, makeButton, makeId, setAttributes, setText } from "../element.js";
 import { isOpenRisk } from "../view.js";
 import { words } from "../words.js";
-import { describeLook, readText } from "./evidence-line.js";
+import { describeLook, readAlso, readText } from "./evidence-line.js";
 import { makeLineButtons } from "./evidence-lines.js";
 
 /** @typedef {import("../view.js").Statement} Statement */
@@ -33,7 +33,7 @@ export function createStatement(statement, acts) {
     about.append(makeLineButtons(statement.segments, label, (line) => acts.jump(line, row)));
     for (const line of statement.segments) {
       const listen = () => acts.jump(line, row);
-      about.append(makeButton(words.listening.first(line), listen, { class: "quiet-button line-button to-hear", "data-line": line, hidden: true }));
+      about.append(makeButton("", listen, { class: "quiet-button line-button to-hear", "data-line": line, hidden: true }));
     }
   }
   row.append(make("p", { class: "statement-text", dir: "auto" }, statement.text), about);
@@ -58,13 +58,14 @@ function makeRiskDecision({ number }, { decideRisk }) {
  * @param {HTMLElement} row
  * @param {Statement} statement
  * @param {boolean} deciding whether decisions are asked for now
- * @param {ReadonlySet<number>} toHear lines that need a person
+ * @param {ReadonlyMap<number, boolean>} toHear lines that need a person, and whether they can be listened to
  */
 export function updateStatement(row, statement, deciding, toHear) {
   setText(/** @type {Element} */ (row.querySelector(".statement-text")), statement.text);
   for (const listen of row.querySelectorAll(".to-hear")) {
     const line = Number(/** @type {HTMLElement} */ (listen).dataset.line);
     /** @type {HTMLElement} */ (listen).hidden = !deciding || !toHear.has(line);
+    setText(listen, words.listening.toLine(line, toHear.get(line) === true));
   }
   const decision = row.querySelector(".risk-decision");
   if (decision === null) return;
@@ -101,7 +102,7 @@ export function showBeneath(row, segments, shown) {
           "li",
           {},
           make("span", { class: "line-number" }, String(segment.number)),
-          make("span", { dir: "auto" }, readText(segment), segment.heard_also && ` ${words.lines.also} ${segment.heard_also}`),
+          make("span", { dir: "auto" }, [readText(segment), readAlso(segment)].filter(Boolean).join(" ")),
           segment.look && make("strong", { class: "look" }, describeLook(segment)),
         ),
       ),

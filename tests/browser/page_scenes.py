@@ -198,8 +198,11 @@ def _permit_recording(view: View) -> None:
 
 def _know_no_language(view: View) -> None:
     _permit_recording(view)
-    words = "There is no AI drafting for Welsh yet: your lines are put under the headings as they are."
-    view["language"] = {"code": "cy", "heard": None, "drafting": False, "words": words}
+    words = (
+        "What was said or typed seems to be in Spanish. There is no reviewed risk and evidence data for it here, so "
+        "there is no AI draft: choose “Write without AI”."
+    )
+    view["language"] = {"code": "es", "heard": "es", "drafting": False, "words": words}
 
 
 def _fill_room(view: View) -> None:

@@ -146,7 +146,8 @@ class ScriptedVisit:
             raise Refused(409, "line.changed", "This line has changed since the page showed it. Look at it again.")
         if not body["text"].strip() and shown["look"] != "missed" and shown["text"]:
             raise Refused(422, "line.empty", "A line that was understood can't be emptied.")
-        line |= {"text": body["text"].strip(), "settled": True, "unclear": False, "heard_also": ""}
+        text = body["text"].strip().removeprefix("…")  # what stands for a hearing without words
+        line |= {"text": text, "settled": True, "unclear": False, "heard_also": ""}
         for section in self.view["sections"]:
             if any(body["number"] in item["segments"] for item in section["statements"]):
                 section["decision"] = "open"  # what rests on it is read again
@@ -184,6 +185,8 @@ class ScriptedVisit:
     def _draft(self, body: View) -> None:
         if not self.view["segments"]:
             raise Refused(422, "no-material", "There is nothing to draft from yet: dictate or type first.")
+        if self.view["drafter"]["kind"] == "model" and not self.view["language"]["drafting"]:
+            raise Refused(409, "draft.language", self.view["language"]["words"])
         self.change(phase="drafting", format=body["format"])
         self._later(self._write_draft())
 

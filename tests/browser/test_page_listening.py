@@ -143,6 +143,25 @@ def test_one_of_two_hearings_is_chosen(chromium: Browser, page_server: PageServe
         expect(line(page, 4).get_by_role("button", name="Play")).to_be_hidden()
 
 
+def test_a_second_hearing_without_a_word_is_said_so(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "listening") as at:
+        page = at.page
+        gather(at)
+        at.visit.hear(text="Kill myself.", heard_also="…", start_seconds=90.0)
+        expect(line(page, 13).locator(".hearing")).to_have_text(["Kill myself.", "Nothing was said here"])
+        line(page, 13).get_by_role("button", name="Nothing was said here").click()
+        expect(line(page, 13).locator(".look")).to_have_count(0)
+        assert decided(at) == {"number": 13, "heard": "Kill myself.", "text": "…"}
+        expect(line(page, 13).locator(".line-text")).to_have_text(
+            "By your decision there is nothing here that matters."
+        )
+        line(page, 13).focus()
+        page.keyboard.press("c")  # a slip can be mended
+        page.keyboard.type("I'd kill myself.")
+        page.keyboard.press("Control+Enter")
+        expect(line(page, 13).locator(".line-text")).to_have_text("I'd kill myself.")
+
+
 def test_an_unclear_line_is_confirmed_or_said_in_other_words(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
@@ -171,7 +190,9 @@ def test_a_piece_that_was_not_understood_is_written_or_let_be(chromium: Browser,
         assert at.posts("segment") == []
         page.get_by_role("button", name="Leave it as it is").click()
         line(page, 10).get_by_role("button", name="Nothing that matters").click()
-        expect(line(page, 10)).to_contain_text("by your decision nothing in it matters")
+        expect(line(page, 10).locator(".line-text")).to_have_text(
+            "By your decision there is nothing here that matters."
+        )
         assert decided(at) == {"number": 10, "heard": "", "text": ""}
 
 

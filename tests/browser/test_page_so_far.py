@@ -75,18 +75,30 @@ def test_it_is_said_plainly_where_there_is_no_ai_draft(chromium: Browser, page_s
     with open_visit(chromium, page_server, "language") as at:
         page = at.page
         choose(page, "Type notes")
-        expect(page.locator("gather-material > .notice")).to_have_text(
-            "There is no AI drafting for Welsh yet: your lines are put under the headings as they are."
-        )
+        expect(page.locator("gather-material > .notice")).to_have_text(at.visit.view["language"]["words"])
         expect(page.get_by_text("Drafting: Qwen")).to_be_hidden()
+        expect(page.get_by_text("No model is used: you write each section yourself")).to_be_visible()
         assert list_faults(page, sizes=ALL_SIZES) == []
-        page.get_by_label("Notes", exact=True).fill("Wedi cysgu'n dda.")
-        page.get_by_role("button", name="Go on without an AI draft").click()
+        page.get_by_label("Notes", exact=True).fill("Durmió cinco horas.")
+        page.get_by_role("button", name="Write it without AI").click()
+        expect(page.get_by_role("heading", name="Write the note")).to_be_visible()
+        expect(page.locator(".line-text")).to_have_text("Durmió cinco horas.")  # her lines stand beside
+        assert at.posts("typed")[-1]["text"] == "Durmió cinco horas."
+        assert at.posts("way")[-1] == {"way": "write", "format": "soap"}
+        assert at.posts("draft") == []
+
+
+def test_an_outline_is_arranged_in_any_language(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "language") as at:
+        page = at.page
+        at.visit.change(drafter={"kind": "outline", "label": ""})
+        choose(page, "Type notes")
+        page.get_by_label("Notes", exact=True).fill("Durmió cinco horas.")
+        page.get_by_role("button", name="Arrange the note").click()
         expect(page.locator("attest-form")).to_be_visible()
-        assert at.posts("draft") == [{"format": "soap"}]
 
 
-def test_another_language_than_the_visits_is_said_while_it_is_heard(chromium: Browser, page_server: PageServer) -> None:
+def test_another_language_than_expected_is_said_while_it_is_heard(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "recording") as at:
         page = at.page
         choose(page, "Record the session")
@@ -94,16 +106,17 @@ def test_another_language_than_the_visits_is_said_while_it_is_heard(chromium: Br
         expect(notice).to_be_hidden()
         language = at.visit.view["language"]
         at.visit.change(language=language | {"heard": "en-GB"})
-        at.visit.change(language=language | {"heard": "es"})
-        expect(notice).to_have_text("Spanish is heard, but this visit is set to English: read the lines twice.")
-        expect(page.get_by_role("button", name="Draft the note")).to_be_visible()
-        at.visit.change(language=language | {"heard": "es", "drafting": False, "words": "No AI draft in Spanish yet."})
         expect(notice).to_have_text(
-            "No AI draft in Spanish yet. Spanish is heard, but this visit is set to English: read the lines twice."
+            "This seems to be in British English, though another language was expected: read the lines twice."
         )
-        expect(page.get_by_role("button", name="Go on without an AI draft")).to_be_visible()
+        expect(page.get_by_role("button", name="Draft the note")).to_be_visible()
+        why = "What was said or typed seems to be in Spanish."
+        at.visit.change(language={"code": "es", "heard": "es", "drafting": False, "words": why})
+        expect(notice).to_have_text(why)
+        expect(page.get_by_role("button", name="Write it without AI")).to_be_visible()
         at.visit.change(language=language)
         expect(notice).to_be_hidden()
+        expect(page.get_by_role("button", name="Draft the note")).to_be_visible()
 
 
 def test_a_loudspeaker_that_the_room_hears_is_said_once(chromium: Browser, page_server: PageServer) -> None:
