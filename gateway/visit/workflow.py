@@ -231,7 +231,8 @@ class Visit(Stage):
 
         def closed() -> Event:
             contents = self.contents
-            return events.TranscriptClosed(contents.has_recorded if recorded else contents.has_other)
+            has_recorded = contents.has_recorded or self.session.holds_sound()  # what nobody spoke in is recorded too
+            return events.TranscriptClosed(has_recorded if recorded else contents.has_other)
 
         async def transcribe() -> Event:
             await self.tools.door.log("visit:audio:transcribe", "session" if recorded else "dictation")

@@ -220,3 +220,17 @@ async def test_nothing_is_taken_before_the_microphone_is_permitted(practice):
     await capture(visit)
     with pytest.raises(VisitError):
         await visit.visit.session.begin(("room",))
+
+
+async def test_a_session_in_which_nobody_spoke_is_destroyed_with_its_consent_too(practice):
+    visit = await record(practice)
+    await send(visit, np.zeros(10 * SAMPLE_RATE, np.int16))
+    await visit.visit.session.finish({})
+    await capture(visit, "stop")
+    assert said(await visit.settle("gathering")) == []
+    await visit.post("way", {"way": "type", "format": "soap"})
+    assert visit.visit.session.holds_sound()
+    await revoke(practice, "ada-marlowe-recording")
+    await visit.visit.consent.notice()
+    await until(visit, lambda view: view["taken_back"] is not None)
+    assert visit.visit.session._stretches == []
