@@ -103,7 +103,8 @@ def _require_whole_wav(data: bytes) -> None:
         if position + 8 > len(data):
             raise _cut_short()
         name, size = struct.unpack_from("<4sI", data, position)
-        if name == b"fmt " and int.from_bytes(data[position + 8 : position + 10], "little") not in _WAV_TAGS:
+        tag = data[position + 8 : position + 10]
+        if name == b"fmt " and len(tag) == 2 and int.from_bytes(tag, "little") not in _WAV_TAGS:
             raise _other_encoding()
         if name == b"data":
             if size < _UNKNOWN_BYTES and position + 8 + size > len(data):
@@ -163,7 +164,9 @@ def _read_blocks(sound: Any) -> Iterator[Samples]:
         block = sound.read(_BLOCK_SECONDS * sound.samplerate, dtype="float32", always_2d=True)
         if not len(block):
             return
-        yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # floats that are no sound: the caller refuses the result
+            mono = block.mean(axis=1, dtype=np.float32)
+        yield mono
 
 
 def _clip(samples: Samples) -> Samples:

@@ -94,8 +94,9 @@ def test_refuses_a_recording_that_is_cut_short(kind: str, kept: float) -> None:
     assert refused(data[: int(len(data) * kept)]).code in ("audio.cut-short", "audio.damaged")
 
 
-def test_refuses_a_wav_cut_inside_its_header() -> None:
-    assert refused(encode(tone())[:30]).code == "audio.cut-short"
+@pytest.mark.parametrize("kept", [13, 20, 21, 30, 43])
+def test_refuses_a_wav_cut_inside_its_header(kept: int) -> None:
+    assert refused(encode(tone())[:kept]).code == "audio.cut-short"
 
 
 def test_refuses_a_flac_with_damaged_frames() -> None:
@@ -104,9 +105,10 @@ def test_refuses_a_flac_with_damaged_frames() -> None:
     assert refused(bytes(data)).code in ("audio.cut-short", "audio.damaged")
 
 
-def test_refuses_a_float_wav_with_values_that_are_no_sound() -> None:
-    samples = tone(1, SAMPLE_RATE)
-    samples[100] = np.nan
+@pytest.mark.parametrize("values", [(np.nan,), (np.inf,), (np.nan, 0.0), (np.inf, -np.inf), (3e38, 3e38)])
+def test_refuses_a_float_wav_with_values_that_are_no_sound(values: tuple[float, ...]) -> None:
+    samples = tone(1, SAMPLE_RATE, channels=len(values))
+    samples[100] = values
     assert refused(encode(samples, SAMPLE_RATE, subtype="FLOAT")).code == "audio.damaged"
 
 
