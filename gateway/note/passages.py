@@ -200,7 +200,7 @@ class Passages:
             stale |= {place for place in range(first) if self.items[place].segment.source in turned}
         for place in stale:
             self._settle_passage(place)
-        for place in {after for each in stale for after in self._list_following(each)}:
+        for place in stale:  # a reply is in the same source, or new: it is among these
             self.items[place].asked_at = self._find_question(place)
 
     def _settle_passage(self, place: int) -> None:
@@ -220,7 +220,7 @@ class Passages:
 
     def _find_reply(self, place: int, notes: bool) -> int | None:
         segment = self.items[place].segment
-        for after in self._list_following(place):
+        for after in range(place + 1, min(place + 1 + ANSWER_REACH, len(self.items))):
             other = self.items[after].segment
             if other.source is not segment.source:
                 return None
@@ -232,9 +232,6 @@ class Passages:
         """The last passage before this one whose question it answers."""
         before = range(place - 1, max(place - 1 - ANSWER_REACH, -1), -1)
         return next((each for each in before if self.items[each].answered_by == place), None)
-
-    def _list_following(self, place: int) -> range:
-        return range(place + 1, min(place + 1 + ANSWER_REACH, len(self.items)))
 
 
 def read_wording(text: str) -> Wording:

@@ -26,6 +26,7 @@ from gateway.settings import read_settings
 from tests.bench.browser import PlainBrowser
 from tests.bench.consent import measure_consent
 from tests.bench.drafting import measure_drafting, measure_reformat
+from tests.bench.evidence import measure_evidence
 from tests.bench.recording import measure_recording
 from tests.bench.slow_ehr import CALLS_PATH
 from tests.browser.demo_servers import ROOT, Product, run_product
@@ -41,6 +42,9 @@ LIMITS = {
     "front_private_mb": 150,
     "relay_added_ms": 3,
     "consent_1000_ms": 20,
+    "index_segment_ms": 1,
+    "evidence_ms": 150,
+    "recheck_ms": 20,
     "reformat_ms": 200,
     "end_to_draft_growth": 1.3,
     "grammar_cost_ratio": 0.02,
@@ -53,7 +57,7 @@ Figures = dict[str, float]
 
 
 def main() -> int:
-    figures: Figures = measure_consent() | measure_reformat()
+    figures: Figures = measure_consent() | measure_evidence() | measure_reformat()
     with tempfile.TemporaryDirectory(prefix="cs-") as folder:
         with run_product(Path(folder) / "a", "tests.bench.slow_ehr") as product:
             figures |= measure_callback(product)

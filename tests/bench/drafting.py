@@ -24,6 +24,7 @@ from gateway.note.evidence import CheckedStatement
 from gateway.note.formats import read_formats
 from gateway.note.llama import LlamaTextModel, Weights, load_weights
 from gateway.note.prompt import read_prompts
+from gateway.note.reading import read_material
 from gateway.note.reformat import reformat_statements
 from gateway.note.risk import read_risk_rules
 from gateway.note.statement import Origin, Statement
@@ -159,10 +160,12 @@ def measure_plain(weights: Weights, threads: int, material: Material) -> float:
 def measure_reformat() -> Figures:
     """From the wish for another format to the first statement that was moved and checked anew, and to the last.
 
-    Needs no model: the statements are a 50-minute session's own lines, as a drafter would word them.
+    The material was read while the session went on, as in a visit. Needs no model: the statements are a 50-minute
+    session's own lines, as a drafter would word them.
     """
     material = make_session(50 * WORDS_A_MINUTE)
-    checker = DraftChecker(material, FORMATS["soap"], RULES)
+    reading = read_material(material.segments, RULES)
+    checker = DraftChecker(material, FORMATS["soap"], RULES, reading)
     lines = [segment for segment in material.segments if len(segment.text) < 200][-120:]
     statements = [
         Statement(number, "subjective", f"The patient said: {segment.text}", Origin.MODEL)
@@ -173,7 +176,7 @@ def measure_reformat() -> Figures:
     for _ in range(5):
         started = time.thread_time()
         moved = reformat_statements(checked, FORMATS["soap"], FORMATS["birp"])
-        again = DraftChecker(material, FORMATS["birp"], RULES)
+        again = DraftChecker(material, FORMATS["birp"], RULES, reading)
         results: list[CheckedStatement | None] = []
         for statement in moved.statements:
             results.append(again.check(statement))
