@@ -196,11 +196,14 @@ def find_section(place: Place, title: str) -> Locator:
 
 
 def decide_rest(place: Place) -> None:
-    """Accept every open section and keep every open risk line, one by one."""
+    """Listen to every marked line, accept every open section and keep every open risk line, one by one."""
     for _ in range(40):
+        mark = place.locator("mark-list li button").first
         section = place.locator('note-section[data-decision="open"]').first
         risk = place.locator(".statement[data-open]").first
-        if section.count():
+        if mark.count():
+            decide_line(place, mark.inner_text().removeprefix("Line "))
+        elif section.count():
             title = section.get_by_role("heading").inner_text()
             section.get_by_role("button", name="Accept").click()
             expect(find_section(place, title)).not_to_have_attribute("data-decision", "open")
@@ -211,6 +214,20 @@ def decide_rest(place: Place) -> None:
         else:
             break
     expect(place.locator(".open-count")).to_have_text("Everything is decided")
+
+
+def decide_line(place: Place, number: str) -> None:
+    """Hear it where it can be heard, then let it be as it was heard first."""
+    line = place.locator(f"evidence-lines .line[data-number='{number}']")
+    play = line.get_by_role("button", name=f"Play line {number}")
+    if play.count():
+        play.click()
+        expect(line.get_by_role("button", name=f"Stop line {number}")).to_be_visible()
+        expect(play).to_be_visible()
+    line.get_by_role("button", name=re.compile("That is what was said|Nothing that matters")).or_(
+        line.locator(".hearing").first
+    ).first.click()
+    expect(line.locator(".look")).to_have_count(0)
 
 
 def attest_and_file(place: Place, button: str = "File as an unsigned note") -> None:
