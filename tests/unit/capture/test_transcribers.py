@@ -93,6 +93,18 @@ def test_hears_again_after_close(transcriber: Transcriber, dictation: Samples) -
     assert list(transcriber.transcribe(dictation, threading.Event(), lambda done: None)) == first
 
 
+def test_hears_a_piece_again_after_close_and_whatever_was_heard_before_it(
+    transcriber: Transcriber, dictation: Samples
+) -> None:
+    piece = dictation[: 20 * SAMPLE_RATE]
+    first = transcriber.hear(piece)
+    transcriber.hear(dictation[20 * SAMPLE_RATE :])
+    assert transcriber.hear(piece) == first
+    transcriber.close()
+    assert transcriber.hear(piece) == first
+    assert transcriber.count_tokens("better off without me") > 0
+
+
 def test_close_does_not_wait_for_a_transcription_that_nobody_reads_on(
     transcriber: Transcriber, dictation: Samples
 ) -> None:

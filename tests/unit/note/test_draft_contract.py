@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -104,6 +105,32 @@ def test_it_says_what_it_is_and_names_the_format_by_its_hash(drafter: Drafter) -
     assert info.kind in {"model", "outline"}
     assert info.name
     assert info.format_sha256 == FORMATS["soap"].sha256
+
+
+def test_what_it_follows_is_drafted_as_what_it_writes_at_once(drafter: Drafter) -> None:
+    talk = gather_material(
+        [replace(each, source=Source.SESSION, speaker=Speaker.UNKNOWN) for each in MATERIAL.segments]
+    )
+    live = drafter.follow(FORMATS["soap"], threading.Event())
+    if live is None:
+        return  # it writes what is there, and nothing before
+    for count in range(1, len(talk.segments) + 1):
+        live.take(gather_material(talk.segments[:count]))
+        live.step()
+    followed = list(live.finish())
+
+    assert followed == list(live.statements)
+    assert {each.section for each in followed} <= {section.id for section in FORMATS["soap"].sections}
+    if drafter.describe(FORMATS["soap"]).name == "scripted":  # the engine's sums depend on where a text was cut
+        assert followed == list(drafter.write(talk, FORMATS["soap"], threading.Event())) != []
+
+
+def test_it_writes_the_same_again_after_it_forgot(drafter: Drafter) -> None:
+    first = list(drafter.write(MATERIAL, FORMATS["soap"], threading.Event()))
+    drafter.forget()
+    drafter.forget()
+
+    assert list(drafter.write(MATERIAL, FORMATS["soap"], threading.Event())) == first
 
 
 def test_it_can_be_closed_twice(drafter: Drafter) -> None:
