@@ -29,6 +29,7 @@ from tests.bench.drafting import measure_drafting, measure_reformat
 from tests.bench.evidence import measure_evidence
 from tests.bench.recording import measure_recording
 from tests.bench.slow_ehr import CALLS_PATH
+from tests.bench.speech import measure_hearing
 from tests.browser.demo_servers import ROOT, Product, run_product
 from tests.weights.recorded import read_private_mb
 
@@ -48,6 +49,7 @@ LIMITS = {
     "reformat_ms": 200,
     "end_to_draft_growth": 1.3,
     "grammar_cost_ratio": 0.02,
+    "transcribe_overhead_ratio": 1.05,
     "session_realtime_ratio": 1,
     "second_visit_mb": 600,
     "session_peak_gb": 3,
@@ -68,7 +70,10 @@ def main() -> int:
         settings = read_settings()
         if not left_out and is_present(read_catalogue(settings.config_dir).models["whisper-base"], settings.models):
             figures |= measure_recording(Path(folder) / "c", settings)
-    text_model = find_installed(read_settings(), Kind.TEXT)
+    speech_model = find_installed(settings, Kind.SPEECH)
+    if speech_model is not None:
+        figures |= measure_hearing(speech_model, SAMPLE)
+    text_model = find_installed(settings, Kind.TEXT)
     if text_model is not None:
         figures |= measure_drafting(text_model.path)
     build = ROOT / "build"
