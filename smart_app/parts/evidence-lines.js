@@ -23,12 +23,11 @@ export class EvidenceLines extends HTMLElement {
   #until = make("p", { class: "quiet" });
   #marked = make("strong", { class: "look" });
   #markedWords = make("p", { class: "quiet" });
-  #toLook = make(
-    "div",
-    { class: "to-look-bar" },
-    make("div", { class: "row" }, this.#marked, makeButton(words.listening.next, () => this.goToNextLook(), { class: "quiet-button" })),
-    this.#markedWords,
-  );
+  #toLook = make("div", { class: "to-look-bar" }, this.#marked, makeButton(words.listening.next, () => this.goToNextLook(), { class: "quiet-button" }));
+  /** @type {number[]} lines that want a person: those that must be decided, once it is clear which */
+  #wanted = [];
+  /** @type {HTMLElement | null} the line that had the focus last */
+  #last = null;
   #list = make("ol", { class: "lines" });
   /** @type {Set<number>} */
   #lit = new Set();
@@ -40,7 +39,7 @@ export class EvidenceLines extends HTMLElement {
   /**
    * @param {Visit} visit
    * @param {{title: string, none: string, follows?: boolean}} how follows: whether the newest line stays in sight, for
-   *   one who looks at the end, and the marked lines are counted
+   *   one who looks at the end
    */
   constructor(visit, { title, none, follows = false }) {
     super();
@@ -54,8 +53,9 @@ export class EvidenceLines extends HTMLElement {
     if (this.firstChild !== null) return;
     this.setAttribute("role", "region");
     this.setAttribute("aria-labelledby", this.#title.id);
-    this.append(this.#title, this.#none, this.#until, this.#toLook, this.#list);
+    this.append(this.#title, this.#none, this.#until, this.#markedWords, this.#toLook, this.#list);
     this.#list.addEventListener("keydown", (event) => this.#move(event));
+    this.#list.addEventListener("focusin", (event) => (this.#last = lineAt(event.target)));
     for (const kind of ["focusin", "pointerover"]) this.#list.addEventListener(kind, (event) => this.#controlsAt(event.target));
   }
 
@@ -76,15 +76,19 @@ export class EvidenceLines extends HTMLElement {
   }
 
   /** @param {View} view */
-  show({ phase, way, segments, sound_until: until }) {
+  show({ phase, way, segments, marks, sound_until: until }) {
     const deciding = DECIDING_PHASES.includes(phase) && way !== "write"; // nothing rests on them there
     const looks = segments.filter(({ look }) => look);
     this.#none.hidden = segments.length > 0;
     setText(this.#until, until === null ? "" : words.listening.until(showTime(until), looks.length > 0));
     this.#until.hidden = until === null;
-    setText(this.#marked, words.listening.marked(looks.length));
+    const gathering = phase === "gathering";
+    this.#wanted = gathering ? looks.map(({ number }) => number) : marks;
+    const count = this.#wanted.length;
+    setText(this.#marked, gathering ? words.listening.marked(count) : words.listening.toDecide(count));
     setText(this.#markedWords, looks.some(({ sound }) => sound) ? words.listening.markedWords : words.listening.markedGone);
-    this.#toLook.hidden = !this.#follows || looks.length === 0;
+    this.#toLook.hidden = !deciding || count === 0;
+    this.#markedWords.hidden = this.#toLook.hidden || !gathering; // the review says it where it lists them
     this.#showLines(segments, deciding);
   }
 
@@ -130,10 +134,10 @@ export class EvidenceLines extends HTMLElement {
     return /** @type {HTMLElement | null} */ (this.#list.querySelector(`:scope > [data-number="${number}"]`));
   }
 
-  /** Give the focus to the next line that needs a person, after the one at hand; behind the last, to the first. */
+  /** Give the focus to the next line that wants a person, after the one at hand; behind the last, to the first. */
   goToNextLook() {
-    const rows = /** @type {HTMLElement[]} */ ([...this.#list.querySelectorAll(":scope > .to-look")]);
-    const here = lineAt(document.activeElement);
+    const rows = this.#wanted.map((number) => this.findLine(number)).filter((row) => row !== null);
+    const here = this.#last?.isConnected ? this.#last : null;
     const after = rows.find((row) => here !== null && (here.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0);
     (after ?? rows[0])?.focus();
   }

@@ -124,6 +124,7 @@ export class GatherMaterial extends HTMLElement {
     if (mode === "sending" || this.#view?.working?.what === "transcribing") return words.gathering.needTranscript;
     if (this.#view?.working) return this.#view.working.words || words.gathering.needWait;
     if (this.#lines.unsaved.length > 0) return words.listening.editOpen(this.#lines.unsaved.join(", "));
+    if (this.#view !== null && !canDraft(this.#view)) return ""; // she may write from nothing
     if (!this.#view?.segments.some(({ source }) => source !== "silence") && !this.#typed.hasWords) {
       return this.#way === "tidy" ? words.gathering.needNote : words.gathering.needMaterial;
     }

@@ -442,6 +442,22 @@ def test_every_open_decision_is_reached_by_one_key(chromium: Browser, page_serve
         assert at.visit.view["open_decisions"] == 0
 
 
+def test_the_next_line_is_always_in_reach_of_a_finger(chromium: Browser, page_server: PageServer) -> None:
+    with open_visit(chromium, page_server, "listening", viewport={"width": 380, "height": 700}) as at:
+        page = at.page
+        review(at)
+        page.locator("mark-list").get_by_role("button", name="Go to line 4").click()
+        bar, top = page.locator(".to-look-bar"), page.locator("visit-page > header")
+        for number in (7, 9, 10, 4):
+            bar.get_by_role("button", name="Next marked line").click()
+            expect(line(page, number)).to_be_focused()
+            boxes = [place.bounding_box() for place in (top, bar, line(page, number))]
+            edges = [(round(box["y"]), round(box["y"] + box["height"])) for box in boxes if box is not None]
+            assert edges[0][1] <= edges[1][0] + 1
+            assert edges[1][1] <= edges[2][0] + 1  # nothing hides the line
+        expect(bar).to_contain_text("4 lines to decide")
+
+
 def test_words_that_are_not_kept_hold_filing_back_and_outlast_a_view(
     chromium: Browser, page_server: PageServer
 ) -> None:

@@ -79,8 +79,9 @@ def test_it_is_said_plainly_where_there_is_no_ai_draft(chromium: Browser, page_s
         expect(page.get_by_text("Drafting: Qwen")).to_be_hidden()
         expect(page.get_by_text("No model is used: you write each section yourself")).to_be_visible()
         assert list_faults(page, sizes=ALL_SIZES) == []
+        expect(page.get_by_text("Give some material first.")).to_be_hidden()
         page.get_by_label("Notes", exact=True).fill("Durmió cinco horas.")
-        page.get_by_role("button", name="Write it without AI").click()
+        page.get_by_role("button", name="Write without AI").click()
         expect(page.get_by_role("heading", name="Write the note")).to_be_visible()
         expect(page.locator(".line-text")).to_have_text("Durmió cinco horas.")  # her lines stand beside
         assert at.posts("typed")[-1]["text"] == "Durmió cinco horas."
@@ -113,7 +114,7 @@ def test_another_language_than_expected_is_said_while_it_is_heard(chromium: Brow
         why = "What was said or typed seems to be in Spanish."
         at.visit.change(language={"code": "es", "heard": "es", "drafting": False, "words": why})
         expect(notice).to_have_text(why)
-        expect(page.get_by_role("button", name="Write it without AI")).to_be_visible()
+        expect(page.get_by_role("button", name="Write without AI")).to_be_visible()
         at.visit.change(language=language)
         expect(notice).to_be_hidden()
         expect(page.get_by_role("button", name="Draft the note")).to_be_visible()
