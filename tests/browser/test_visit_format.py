@@ -24,7 +24,7 @@ OWN = "Seemed rested; in her own words, a good week."
 def test_a_draft_moves_to_another_format_and_is_filed_in_it(chromium: Browser, product: Product) -> None:
     with watch_page(chromium, product) as watched:
         page = watched.page
-        open_by_launch(watched, "ada-marlowe")
+        open_by_launch(watched, "bruno-castellan")
         choose_way(page, "Type")
         type_notes(page)
         ask_draft(page)
