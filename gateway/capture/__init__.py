@@ -1,1 +1,1 @@
-"""Capture: dictation and typed notes become numbered Material."""
+"""Capture: recorded sessions, dictation and typed notes become numbered Material."""

@@ -16,13 +16,12 @@ import numpy.typing as npt
 
 from gateway.capture.audio import SAMPLE_RATE, Samples
 from gateway.capture.material import Channel
-from gateway.capture.spans import Span, merge_spans, subtract_spans
+from gateway.capture.spans import FOR_EVER, Span, merge_spans, subtract_spans
 from gateway.errors import CaptureError
 
 _HEADER = struct.Struct("<BBxxIQ")  # version, channel, two unused bytes, number, start; then the PCM
 _VERSION = 1
 _CHANNELS = (Channel.ROOM, Channel.CALL)
-_FOR_EVER = 1 << 62
 
 Pcm = npt.NDArray[np.int16]
 
@@ -144,7 +143,7 @@ class FrameLog:
     def pause(self, at: int) -> None:
         """Keep nothing from this sample on, until ``resume``."""
         if not self._is_paused():
-            self._pauses.append(Span(at, _FOR_EVER))
+            self._pauses.append(Span(at, FOR_EVER))
             self._blank(self._pauses[-1])
 
     def resume(self, at: int) -> None:
@@ -247,7 +246,7 @@ class FrameLog:
         return [*self._pauses, *self._struck]
 
     def _is_paused(self) -> bool:
-        return bool(self._pauses) and self._pauses[-1].end == _FOR_EVER
+        return bool(self._pauses) and self._pauses[-1].end == FOR_EVER
 
     def _blank(self, span: Span) -> None:
         for track in self._tracks.values():

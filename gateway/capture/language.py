@@ -21,8 +21,8 @@ SHORTEST_SECONDS = 5.0
 
 _LONGEST_SECONDS = 25.0
 _FIRST, _EVERY = 3, 10
-_FAIR = 0.4  # a weaker guess says that the model does not know
-_ENOUGH_WEIGHT = 1.4
+_POOR = 0.4  # a guess below it says that the model does not know
+_ENOUGH_WEIGHT = 1.2
 
 FEWEST_WORDS = 20
 _FEWEST_LETTERS = 2 * FEWEST_WORDS  # some scripts put no space between words
@@ -64,7 +64,7 @@ class LanguageEar:
 
     It asks for the first three pieces that are long enough, then for every tenth: each guess costs the model one more
     look at the piece. A guess weighs its probability, a poor one nothing. A language is heard once its guesses weigh as
-    much as two good ones, and more than all others together: no single guess decides, a wrong one does not hide what
+    much as two fair ones, and more than all others together: no single guess decides, a wrong one does not hide what
     the others say, and where two languages alternate it is the more frequent one. Not for two threads at once.
     """
 
@@ -90,7 +90,7 @@ class LanguageEar:
         """Take what the model said of a piece that was wanted; None where it said nothing."""
         self._asked += 1
         self._last = max(self._last, number)
-        if guess is not None and guess.probability >= _FAIR:
+        if guess is not None and guess.probability >= _POOR:
             self._weights[guess.language] = self._weights.get(guess.language, 0.0) + guess.probability
 
 
@@ -108,7 +108,7 @@ def hear_language(samples: Samples, guess: Callable[[Samples], LanguageGuess | N
     shortest, longest = round(SHORTEST_SECONDS * SAMPLE_RATE), round(_LONGEST_SECONDS * SAMPLE_RATE)
     if len(samples) < shortest:
         return None
-    length = min(longest, max(shortest, len(samples) // 2))
+    length = min(longest, max(shortest, len(samples) // _FIRST))
     ear = LanguageEar()
     for index in range(_FIRST):
         start = index * (len(samples) - length) // (_FIRST - 1)

@@ -15,7 +15,7 @@ from gateway.capture.material import Channel, Segment, Source, Speaker
 from gateway.capture.ordering import Sequencer
 from gateway.capture.pieces import Piece
 from gateway.capture.segmenting import Cut, Segmenter, find_silences
-from gateway.capture.spans import Span, subtract_spans
+from gateway.capture.spans import FOR_EVER, Span, subtract_spans
 from gateway.capture.voice import SileroVoice, Voice
 
 _BLOCK = 30 * SAMPLE_RATE
@@ -133,7 +133,7 @@ class LiveTranscript:
         struck = [(channel, piece) for channel, piece in struck if piece.end > cut]
         self._under_way = [work for work in self._under_way if work.piece.end <= cut]
         self._waiting = [item for item in self._waiting if item not in struck]
-        self._speech = subtract_spans(self._speech, [Span(cut, cut + (1 << 62))])
+        self._speech = subtract_spans(self._speech, [Span(cut, FOR_EVER)])
         self._silent_until = min(self._silent_until, cut)
         self._finished = False
         for channel, segmenter in self._segmenters.items():

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+FOR_EVER = 1 << 62
+"""A sample after any that comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -4,19 +4,17 @@ Voices of espeak-ng say invented talk. English, Spanish and French have to be to
 synthetic voices the base model hardly knows, only that they are not heard as English. Every guess is printed.
 """
 
-import shutil
-import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
-from gateway.capture.audio import Samples, decode_audio
+from gateway.capture.audio import Samples
 from gateway.capture.language import LanguageGuess, hear_language, read_language
 from gateway.capture.whisper import WhisperTranscriber
 from gateway.models.catalogue import read_catalogue
 from gateway.models.installed import is_present, open_installed
 from gateway.settings import read_settings
+from tests.weights.spoken import speak
 
 pytestmark = pytest.mark.weights
 
@@ -50,16 +48,7 @@ def base() -> WhisperTranscriber:
     return WhisperTranscriber(open_installed(entry, settings.models), threads=2)
 
 
-def speak(voice: str, folder: Path) -> Samples:
-    program = shutil.which("espeak-ng")
-    if program is None:
-        pytest.skip("no espeak-ng: apt-get install espeak-ng")
-    file = folder / "said.wav"
-    subprocess.run([program, "-v", voice, "-s", "155", "-w", str(file), SAID[voice[:2]]], check=True, timeout=60)
-    return decode_audio(file.read_bytes())
-
-
-def listen(base: WhisperTranscriber, voice: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str | None:
+def listen(base: WhisperTranscriber, voice: str, capsys: pytest.CaptureFixture[str]) -> str | None:
     """The language that is heard; its guesses are printed."""
     guesses: list[LanguageGuess] = []
 
@@ -68,22 +57,22 @@ def listen(base: WhisperTranscriber, voice: str, folder: Path, capsys: pytest.Ca
         guesses.extend([made] if made else [])
         return made
 
-    heard = hear_language(speak(voice, folder), guess)
+    heard = hear_language(speak(SAID[voice[:2]], voice), guess)
     with capsys.disabled():
         print(f"\n{voice}: {heard} by " + ", ".join(f"{one.language} {one.probability:.2f}" for one in guesses))
     return heard
 
 
 @pytest.mark.parametrize("voice", TOLD)
-def test_tells_the_language_of_a_voice(base, voice: str, tmp_path: Path, capsys) -> None:
-    assert listen(base, voice, tmp_path, capsys) == voice[:2]
+def test_tells_the_language_of_a_voice(base, voice: str, capsys) -> None:
+    assert listen(base, voice, capsys) == voice[:2]
 
 
 @pytest.mark.parametrize("voice", HARD)
-def test_a_voice_that_the_model_hardly_knows_is_not_heard_as_english(base, voice: str, tmp_path: Path, capsys) -> None:
-    assert listen(base, voice, tmp_path, capsys) != "en"
+def test_a_voice_that_the_model_hardly_knows_is_not_heard_as_english(base, voice: str, capsys) -> None:
+    assert listen(base, voice, capsys) != "en"
 
 
-def test_what_the_model_writes_of_spanish_does_not_show_that_it_was_spanish(base, tmp_path: Path) -> None:
-    segments = list(base.transcribe(speak("es", tmp_path), threading.Event(), lambda done: None))
+def test_what_the_model_writes_of_spanish_does_not_show_that_it_was_spanish(base) -> None:
+    segments = list(base.transcribe(speak(SAID["es"], "es"), threading.Event(), lambda done: None))
     assert read_language(" ".join(segment.text for segment in segments)) == "en"

@@ -111,8 +111,8 @@ def listen(*guesses: tuple[str, float] | None) -> str | None:
         ([], None),
         ([("es", 0.99)], None),
         ([("es", 0.7), ("es", 0.7)], "es"),
-        ([("es", 0.6), ("es", 0.6)], None),
-        ([("es", 0.6), ("es", 0.6), ("es", 0.6)], "es"),
+        ([("es", 0.55), ("es", 0.55)], None),
+        ([("es", 0.55), ("es", 0.55), ("es", 0.55)], "es"),
         ([("th", 0.97), ("en", 0.8), ("en", 0.8)], "en"),
         ([("en", 0.8), ("th", 0.97), ("en", 0.8)], "en"),
         ([("en", 0.9), ("es", 0.9), ("fr", 0.9)], None),
@@ -164,7 +164,7 @@ def test_asks_about_no_more_than_three_first_pieces_of_a_model_that_makes_no_gue
     assert wanted == [1, 2, 3, 13]
 
 
-@pytest.mark.parametrize(("seconds", "length"), [(5, 5), (9, 5), (30, 15), (75, 25), (3600, 25)])
+@pytest.mark.parametrize(("seconds", "length"), [(5, 5), (9, 5), (30, 10), (75, 25), (3600, 25)])
 def test_a_recording_is_judged_by_three_parts_from_its_beginning_to_its_end(seconds: int, length: int) -> None:
     samples = np.arange(seconds * SAMPLE_RATE, dtype=np.float32)
     parts: list[np.ndarray] = []
