@@ -52,12 +52,17 @@ export class CapturePermit {
     this.#telling = this.#visit.act("api/capture", { do: "pause" }, { now: true });
   }
 
-  /** The microphone is closed. @param {"stop" | "discard"} [what] discard: nothing of what the visit has is kept */
-  async stop(what = "stop") {
+  /**
+   * The microphone is closed.
+   *
+   * @param {"stop" | "discard"} [what] discard: nothing of what the visit has is kept
+   * @param {boolean} [unasked] nobody pressed anything
+   */
+  async stop(what = "stop", unasked = false) {
     this.#asked += 1;
     this.#stopping += 1;
     this.#discarded ||= what === "discard";
-    const telling = this.#visit.act("api/capture", { do: this.#discarded ? "discard" : what }, { now: true });
+    const telling = this.#visit.act("api/capture", { do: this.#discarded ? "discard" : what }, { now: true, unasked });
     this.#telling = telling;
     if (await telling) this.#discarded = false;
     this.#stoppedAt = this.#visit.view?.version ?? -1;
@@ -72,7 +77,7 @@ export class CapturePermit {
    */
   correct({ capture, version }) {
     const believed = capture.state === "on" || capture.state === "paused";
-    if (believed && this.#stopping === 0 && version !== this.#stoppedAt) void this.stop();
+    if (believed && this.#stopping === 0 && version !== this.#stoppedAt) void this.stop("stop", true);
   }
 }
 

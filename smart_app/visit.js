@@ -29,6 +29,7 @@ export class Visit extends EventTarget {
   #reading = false;
   #readAgain = false;
   #failedReads = 0;
+  #said = false; // whether what is in the way is the page's own word
   #polls = 0;
   /** @type {EventSource | null} */
   #events = null;
@@ -80,12 +81,13 @@ export class Visit extends EventTarget {
    *
    * @param {string} path
    * @param {object} body
-   * @param {{now?: boolean, onTrouble?: (message: string) => void}} [options] now: do not wait for earlier posts;
-   *   onTrouble: says why it was not done where the clinician is, so that the page need not say a refusal as well
+   * @param {{now?: boolean, unasked?: boolean, onTrouble?: (message: string) => void}} [options] now: do not wait for
+   *   earlier posts; unasked: nobody pressed anything, so what the page has said stays; onTrouble: says why it was not
+   *   done where the clinician is, so that the page need not say a refusal as well
    * @returns {Promise<boolean>} whether it was done
    */
-  act(path, body, { now = false, onTrouble } = {}) {
-    return this.#send(() => post(path, body), now, onTrouble);
+  act(path, body, options = {}) {
+    return this.#send(() => post(path, body), options);
   }
 
   /**
@@ -93,7 +95,7 @@ export class Visit extends EventTarget {
    * @returns {Promise<boolean>}
    */
   sendDictation(sound) {
-    return this.#send(() => postDictation(sound), false);
+    return this.#send(() => postDictation(sound), {});
   }
 
   /** The visit answers again: what was in the way is gone, but a step that did not arrive is not taken back. */
@@ -103,9 +105,10 @@ export class Visit extends EventTarget {
     this.#setTrouble(lostStep ? new Trouble("refused", words.trouble.notDone) : null);
   }
 
-  /** Something the page itself has to say. @param {string} message */
+  /** Something the page itself has to say; it stays until she does something else. @param {string} message */
   say(message) {
     this.#setTrouble(new Trouble("refused", message));
+    this.#said = true;
   }
 
   /** The clinician has read it. */
@@ -115,18 +118,17 @@ export class Visit extends EventTarget {
 
   /**
    * @param {() => Promise<View>} request
-   * @param {boolean} now
-   * @param {(message: string) => void} [onTrouble]
+   * @param {{now?: boolean, unasked?: boolean, onTrouble?: (message: string) => void}} options
    * @returns {Promise<boolean>}
    */
-  async #send(request, now, onTrouble) {
+  async #send(request, { now = false, unasked = false, onTrouble }) {
     const before = this.#queue;
     const run = (async () => {
       if (!now) await before;
       this.pending += 1;
       try {
         const view = await request();
-        if (this.trouble !== null) this.#setTrouble(null);
+        if (!(unasked && this.#said)) this.#setTrouble(null);
         this.#take(view);
         if (view.phase === "ended") this.#follow();
         return true;
@@ -159,8 +161,8 @@ export class Visit extends EventTarget {
     if (error.kind !== "refused") this.#failedReads += 1;
     // A visit that has ended here stays ended: a gateway that no longer knows it adds nothing.
     if (this.view?.phase === "ended" && error.kind !== "refused") return;
-    // What a post was refused for is not hidden by the failing reads that follow it.
-    if (this.trouble?.message === words.trouble.notSent && error.kind === "offline") return;
+    // What a post was refused for, or the page has said, is not hidden by the failing reads that follow it.
+    if ((this.#said || this.trouble?.message === words.trouble.notSent) && error.kind === "offline") return;
     this.#setTrouble(error);
   }
 
@@ -168,6 +170,7 @@ export class Visit extends EventTarget {
   #setTrouble(trouble) {
     if (trouble?.message === this.trouble?.message && trouble?.kind === this.trouble?.kind) return;
     this.trouble = trouble;
+    this.#said = false;
     this.dispatchEvent(new Event("trouble"));
   }
 

@@ -37,6 +37,9 @@ SAID = ("I slept five hours a night.", "Let us keep the sleep diary.")
 DRAFTED = "The patient slept five hours a night."
 START, END = "Start recording", "End the session"
 UNREACHED = "Countersign can't be reached. What is recorded waits"
+NOT_TOLD = (
+    "The visit could not be told to stop. The microphone here is off. Try again; by itself it ends at its deadline."
+)
 LOST = "The visit was lost and everything in it destroyed. Open Countersign again from the EHR."
 CHANNELS = ("room", "call")
 SECOND_BYTES = 32_000
@@ -229,8 +232,9 @@ def test_a_tab_that_is_closed_and_opened_again_loses_and_doubles_nothing_that_ha
 
         page = watched.context.new_page()
         page.goto(address)
-        expect(page.get_by_role("button", name=START)).to_be_enabled()
         expect(page.locator(".strip")).to_be_hidden()
+        expect(page.locator("evidence-lines .line-about").filter(has_text="said in the session").first).to_be_visible()
+        expect(page.get_by_role("button", name="Draft the note")).not_to_have_attribute("aria-disabled", "true")
         page.get_by_role("button", name=START).click()
         wait_for_clock(page, "0:03")
         end(page)
@@ -251,19 +255,25 @@ def test_a_consent_revoked_while_sound_waits_leaves_nothing_of_what_was_said(
     patient = "ada-marlowe"
     with watch_session(chromium, product) as watched:
         page = open_by_launch(watched, patient)
-        start(page, "0:04")
+        start(page, "0:03")
+        end(page)
         expect(page.locator("evidence-lines .line-about").filter(has_text="said in the session").first).to_be_visible()
+        before = pick_mark(take_left(page))
+        page.get_by_role("button", name=START).click()
+        wait_for_clock(page, "0:02")
         line.take_down()
-        sound = pick_mark(read_left(page)["room"])
+
         words = SAID[1].removesuffix(".")  # no file holds it, and no step of this test brings it to the page
-        marks = {"sound": sound.tobytes(), "sound that is heard": (sound / np.float32(32768)).tobytes(), **spell(words)}
+        sounds = {"before": before, "now": pick_mark(take_left(page))}
+        marks = {f"sound {when}": sound.tobytes() for when, sound in sounds.items()} | spell(words)
+        marks |= {f"sound {when}, heard": (sound / np.float32(32768)).tobytes() for when, sound in sounds.items()}
         processes = {name: one.pid for name, one in find_processes(product).items()}
         if not can_scan(processes["visit"]):
             pytest.skip("only root may read these processes' memory")
         held = count_each(processes["visit"], marks)
-        assert held["sound"]
+        assert held["sound before"]
+        assert held["sound now"]
         assert held["utf-8"]
-        page.evaluate("left.length = 0")
         heap = read_heap(page)
         assert words in heap.words
         assert heap.buffer_bytes > SECOND_BYTES
@@ -281,6 +291,13 @@ def test_a_consent_revoked_while_sound_waits_leaves_nothing_of_what_was_said(
         assert heap.buffer_bytes < SECOND_BYTES / 4
         assert read_watched(page)["stretches"] == []
     product.act_in_chart(patient, "recording", "permit")
+
+
+def take_left(page: Page) -> np.ndarray:
+    """int16 (samples,): what left the audio thread of the room; it is not kept any more."""
+    sound = read_left(page)["room"]
+    page.evaluate("left.length = 0")
+    return sound
 
 
 def pick_mark(sound: np.ndarray) -> np.ndarray:
@@ -347,3 +364,30 @@ def test_a_recording_that_is_discarded_while_the_line_is_down_is_destroyed_once_
         wait_until(page, lambda: read_watched(page)["stretches"] == [])
         expect(page.get_by_role("button", name=START)).to_be_enabled()
         assert read_lines(page) == []
+
+
+def test_a_visit_that_can_not_be_told_to_stop_says_so_and_sends_nothing_more(
+    chromium: Browser, product: Product, line: BrokenLine
+) -> None:
+    with watch_session(chromium, product) as watched:
+        page = open_by_launch(watched, "ada-marlowe")
+        microphone = watch_microphone(page)
+        start(page, "0:02")
+        line.take_down()
+        destroy(page)
+        expect(page.get_by_role("alert")).to_have_text(NOT_TOLD)
+        assert microphone() == ["ended"]
+        heap = read_heap(page)
+        page.evaluate("left.length = 0")
+        assert read_heap(page).buffer_bytes < SECOND_BYTES / 4 < heap.buffer_bytes  # the test's own copies alone
+        with page.expect_response(lambda answer: answer.url.endswith("api/capture") and answer.ok):
+            line.bring_up()
+        expect(page.get_by_role("button", name=START)).to_be_enabled()
+        expect(page.get_by_role("alert")).to_have_text(NOT_TOLD)
+        destroy(page)
+        expect(page.get_by_role("heading", name="Stopped and destroyed")).to_be_visible()
+
+
+def destroy(page: Page) -> None:
+    page.get_by_role("button", name="Stop and destroy").click()
+    page.get_by_role("button", name="Destroy everything").click()
