@@ -1,8 +1,8 @@
 """Measures one model in a process of its own: ``gateway.models.measuring`` starts it and reads its JSON lines.
 
 In, as arguments: ``processor``, or a kind, a path, an id, a name, a SHA-256 and a number of threads. Out, a line each:
-``{"step", "done"}`` meanwhile, then ``{"measured"}`` or ``{"lacking"}``, or ``{"error"}`` with a sentence. It hears and
-reads the sandbox's sample dictation, which is invented, and writes no file.
+``{"step", "done"}`` meanwhile, then ``{"measured"}`` or ``{"lacking", "gpu"}``, or ``{"error"}`` with a sentence. It
+hears and reads the sandbox's sample dictation, which is invented, and writes no file.
 """
 
 import json
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         match sys.argv[1:]:
             case ["processor"]:
-                _say(lacking=_find_lacking())
+                _say(**_look_at_engine())
             case [kind, path, model_id, name, sha256, threads]:
                 model = InstalledModel(model_id, name, Kind(kind), Path(path), sha256)
                 measure = _measure_speech if model.kind is Kind.SPEECH else _measure_text
@@ -86,11 +86,12 @@ def _measure_text(model: InstalledModel, threads: int) -> Measured:
     return Measured(sha256=model.sha256, threads=threads, peak_bytes=peak, tokens_in=tokens_in, tokens_out=tokens_out)
 
 
-def _find_lacking() -> list[str]:
+def _look_at_engine() -> dict[str, object]:
     from gateway.note.processor import find_lacking, read_flags
-    from gateway.note.weights import is_built_for
+    from gateway.note.weights import has_gpu, is_built_for
 
-    return list(find_lacking(is_built_for, read_flags(Path("/proc/cpuinfo"))))
+    lacking = find_lacking(is_built_for, read_flags(Path("/proc/cpuinfo")))
+    return {"lacking": list(lacking), "gpu": not lacking and has_gpu()}
 
 
 def _peak_bytes() -> int:

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     text_model: str = Field("", description="the id of the text model in models.toml; empty: the first installed")
     speech_model: str = Field("", description="the id of the speech model in models.toml; empty: the first installed")
     model_threads: int = Field(0, ge=0, description="threads for a model; 0: one per core")
+    gpu_layers: int = Field(0, ge=-1, le=1000, description="layers of the text model on a GPU; 0: none, -1: all")
     visit_hours: float = Field(4.0, gt=0, le=24, description="a visit that is not filed by then is destroyed")
     accept_no_network_namespace: bool = Field(
         False, description="start although this kernel can't take the network from a visit process"

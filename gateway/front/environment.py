@@ -37,6 +37,8 @@ QUIET = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONUNBUFFERED": "1",
 }
+# Even to be asked whether it is there starts a GPU's runtime, which no fork server can carry across a fork.
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1", "GGML_VK_VISIBLE_DEVICES": ""}
 # What a fork server needs of the operator's environment: to find Python, its libraries and its words, and how the
 # engines compute.
 PASSED_ON = frozenset(
@@ -45,7 +47,7 @@ PASSED_ON = frozenset(
         *("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SSL_CERT_FILE"),
     }
 )
-PASSED_ON_KINDS = ("LC_", "OMP_", "KMP_", "MKL_", "CT2_", "GGML_")
+PASSED_ON_KINDS = ("LC_", "OMP_", "KMP_", "MKL_", "CT2_", "GGML_", "CUDA_", "HIP_", "ROCR_", "HSA_", "VK_")
 SECRET_SETTINGS = frozenset({"database_url"})
 
 
@@ -58,7 +60,8 @@ def make_bare_environment(settings: Settings, run_dir: Path) -> dict[str, str]:
     """The variables for the fork server: no secret of the operator's, and every setting, so that it opens no file."""
     kept = {name: os.environ[name] for name in os.environ if name in PASSED_ON or name.startswith(PASSED_ON_KINDS)}
     hidden = {f"COUNTERSIGN_{name.upper()}": "" for name in SECRET_SETTINGS}
-    return {**kept, **_name_settings(settings), **hidden, **_set_up_child(run_dir)}
+    gpu = {} if settings.gpu_layers else NO_GPU
+    return {**kept, **_name_settings(settings), **hidden, **gpu, **_set_up_child(run_dir)}
 
 
 def _name_settings(settings: Settings) -> dict[str, str]:

@@ -39,7 +39,7 @@ from gateway.front.environment import (
 from gateway.models.memory import Running, read_own_bytes
 from gateway.models.slots import remove_slot_files, slots_folder
 from gateway.settings import Settings
-from gateway.visit.confinement import can_limit_calls, landlock_version
+from gateway.visit.confinement import can_limit_calls, landlock_version, list_gpu_devices
 from gateway.visit.peer import read_peer
 from gateway.visit.process import Composition, VisitRoom, leave_soon, run_visit, warm_up
 
@@ -208,6 +208,7 @@ class ForkServer:
             socket.socket(fileno=listener),
             lifeline,
             readable=self._readable,
+            devices=list_gpu_devices() if self._settings.gpu_layers else (),
             accept_network=self._settings.accept_no_network_namespace,
         )
 

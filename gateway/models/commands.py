@@ -15,7 +15,7 @@ from gateway.models.folder import remove_model
 from gateway.models.importing import find_models, import_model
 from gateway.models.installed import InstalledModel, find_installed, is_present, open_installed, verify_model
 from gateway.models.listing import COLUMNS, Machine, describe, look_at, make_row, show_bytes
-from gateway.models.measuring import find_lacking_instructions, keep_measured, measure_model
+from gateway.models.measuring import keep_measured, look_at_engine, measure_model
 from gateway.models.memory import find_shortage, read_available
 from gateway.models.pull import pull_model
 from gateway.models.terminal import PullReporter, count_hashed, make_bar, one_sentence
@@ -70,7 +70,8 @@ def list_models(ids: ModelIds = None, measure: Measure = False) -> None:
         Console(width=max(Console().width, 160)).print(table)
         available = machine.available_bytes
         free = f"; memory free: {show_bytes(available)}" if available is not None else ""
-        typer.echo(f"\nFolder: {settings.models}{free}")
+        gpu = "" if machine.has_gpu is None else f"; llama.cpp finds {'a' if machine.has_gpu else 'no'} GPU"
+        typer.echo(f"\nFolder: {settings.models}{free}{gpu}")
 
 
 @app.command("pull", short_help="Fetch models, check and install them.")
@@ -195,7 +196,7 @@ def _nothing_installed() -> ModelError:
 def _look_at_machine(entries: Iterable[ModelEntry]) -> Machine:
     """The processor is asked for only where a text model is shown: that starts a process."""
     asks = any(entry.kind is Kind.TEXT for entry in entries)
-    return Machine(read_available(), find_lacking_instructions() if asks else ())
+    return Machine(read_available(), *(look_at_engine() if asks else ()))
 
 
 def _measure_each(entries: Iterable[ModelEntry], settings: Settings, machine: Machine, named: bool) -> None:

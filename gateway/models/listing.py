@@ -19,10 +19,12 @@ COLUMNS = ("id", "kind", "licence", "size", "memory", "SHA-256", "installed", "r
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What this machine has: memory to take (None: not known), and what llama.cpp lacks of the processor."""
+    """What this machine has: memory to take (None: not known), what llama.cpp lacks of the processor, and whether it
+    finds a GPU (None: it was not asked)."""
 
     available_bytes: int | None
     lacking: tuple[str, ...] = ()
+    has_gpu: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

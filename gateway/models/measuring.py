@@ -54,15 +54,17 @@ class Measured(BaseModel):
         return f"{self.tokens_in:.0f} tokens/s in, {self.tokens_out:.0f} out"
 
 
-def find_lacking_instructions() -> tuple[str, ...]:
-    """What llama.cpp was built for and this processor has not; asked in a process of its own, which may die of it.
+def look_at_engine() -> tuple[tuple[str, ...], bool]:
+    """What llama.cpp was built for and this processor has not, and whether llama.cpp finds a GPU; asked in a process
+    of its own, which may die of it.
 
     Raises:
         ModelError: the engine can't even be looked at.
     """
     answers = list(_ask(["processor"], "llama.cpp", 60.0))
     lacking = answers[-1].get("lacking") if answers else None
-    return tuple(str(name) for name in lacking) if isinstance(lacking, list) else ()
+    found = tuple(str(name) for name in lacking) if isinstance(lacking, list) else ()
+    return found, bool(answers and answers[-1].get("gpu"))
 
 
 def measure_model(model: InstalledModel, threads: int = 0, on_step: OnStep = lambda what, done: None) -> Measured:

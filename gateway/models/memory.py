@@ -25,6 +25,10 @@ class Need:
     weights_bytes: int
     per_visit_bytes: int
 
+    def in_each_visit(self) -> "Need":
+        """The same where every visit loads the weights for itself; what a GPU takes of them is counted too."""
+        return Need(0, self.weights_bytes + self.per_visit_bytes)
+
 
 NO_NEED = Need(0, 0)
 

@@ -49,6 +49,9 @@ class ModelDrafter:
         """See ``Drafter``."""
         return DrafterInfo("model", self._model.name, self._model.sha256, self._prompts.sha256, note_format.sha256)
 
+    def find_loader(self) -> None:
+        """See ``Drafter``. Its weights are loaded."""
+
     def write(
         self, material: Material, note_format: NoteFormat, cancel: threading.Event, only: Collection[str] = ()
     ) -> Iterator[Statement]:

@@ -1,7 +1,7 @@
 """What the rest of the program sees of a drafter: the real model, the outline, or a scripted one in tests."""
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from gateway.capture.material import Material
@@ -15,6 +15,11 @@ class Drafter(Protocol):
 
     def describe(self, note_format: NoteFormat) -> DrafterInfo:
         """What will write, for the page and the Provenance."""
+        ...
+
+    def find_loader(self) -> Callable[[], object] | None:
+        """What to call in the models' thread before ``follow``: it loads what waited for a first use, or raises
+        ModelError. None: all is loaded."""
         ...
 
     def write(

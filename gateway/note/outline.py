@@ -50,6 +50,9 @@ class OutlineDrafter:
                     number += 1
                     yield Statement(number, section.id, text, Origin.MATERIAL, (segment.number,))
 
+    def find_loader(self) -> None:
+        """See ``Drafter``. There is nothing to load."""
+
     def follow(self, note_format: NoteFormat, cancel: threading.Event, language: str = "en") -> None:
         """See ``Drafter``. There is nothing to gain from beginning early."""
 

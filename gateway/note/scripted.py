@@ -83,6 +83,9 @@ class ScriptedDrafter:
         """See ``Drafter``."""
         return DrafterInfo("model", "scripted", "0" * 64, "0" * 64, note_format.sha256)
 
+    def find_loader(self) -> None:
+        """See ``Drafter``. There is nothing to load."""
+
     def write(
         self, material: Material, note_format: NoteFormat, cancel: threading.Event, only: Collection[str] = ()
     ) -> Iterator[Statement]:

@@ -1,8 +1,9 @@
-"""A text model's weights, loaded once and shared by every process forked afterwards.
+"""A text model's weights, loaded once and shared by every process forked afterwards; on a GPU, by each for itself.
 
 In: a GGUF file. Out: ``Weights``: the model, its vocabulary, llguidance's view of it and the marks of its chat
-template. Loading starts no thread and makes no context, so that a fork server may do it before it forks; what is
-loaded is only read from then on. Never holds anything of a patient but for the moment in which text is tokenised.
+template. Without a GPU loading starts no thread and makes no context, so that a fork server may do it before it forks;
+what is loaded is only read from then on. Never holds anything of a patient but for the moment in which text is
+tokenised.
 """
 
 import ctypes
@@ -92,7 +93,15 @@ def is_built_for(instructions: str) -> bool:
     return bool(getattr(libggml, f"ggml_cpu_has_{instructions}")())
 
 
-def load_weights(path: Path, sha256: str = "", repack: bool = True) -> Weights:
+def has_gpu() -> bool:
+    """Whether llama.cpp was built for a GPU and finds one.
+
+    Asking starts the GPU's own runtime, which no process can carry across a fork: never in one that forks visits.
+    """
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
+def load_weights(path: Path, sha256: str = "", repack: bool = True, gpu_layers: int = 0) -> Weights:
     """Load a GGUF file.
 
     Args:
@@ -101,18 +110,34 @@ def load_weights(path: Path, sha256: str = "", repack: bool = True) -> Weights:
         repack: copy the matrices into the layout that this CPU writes fastest from. Measured with a 1.5B Q4_K_M on
             2 cores: 36 against 26 tokens a second written, 155 against 235 read, for 650 MB of memory shared by
             every visit. A draft writes more than it reads, so it is on.
+        gpu_layers: how many layers a GPU computes; -1: all. 0: no GPU is touched, even where llama.cpp knows one.
 
     Raises:
-        ModelError: the processor can't run this build of llama.cpp; or the file is missing, damaged, or not an
-            instruct model whose chat marks are known.
+        ModelError: the processor can't run this build of llama.cpp; there is no GPU for ``gpu_layers``, or no room on
+            it; or the file is missing, damaged, or not an instruct model whose chat marks are known.
     """
     require_processor(is_built_for)  # before the first call that computes
     llama_cpp.llama_log_set(_drop_log, None)
+    if gpu_layers and not has_gpu():  # llama.cpp would compute on the processor and say nothing
+        raise ModelError(
+            "model.gpu",
+            "llama.cpp finds no GPU here: install llama.cpp built for this machine's GPU, with its driver "
+            "(docs/models.md, On a GPU), or set gpu_layers = 0.",
+        )
     llama_cpp.llama_backend_init()
     options = llama_cpp.llama_model_default_params()
-    options.n_gpu_layers = 0
+    options.n_gpu_layers = gpu_layers
     options.use_extra_bufts = repack
+    no_device = (ctypes.c_void_p * 1)()  # a list that ends at once; without one llama.cpp takes every GPU it finds
+    if not gpu_layers:
+        options.devices = ctypes.addressof(no_device)
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), options) if path.is_file() else None
+    if not model and gpu_layers and path.is_file():
+        raise ModelError(
+            "model.gpu",
+            "The text model could not be loaded onto the GPU: finish a visit that is open, and try again. If none is "
+            "open, tell the operator: the GPU has too little memory for gpu_layers, or the model's file is damaged.",
+        )
     if not model:
         raise ModelError(
             "model.unreadable",

@@ -4,10 +4,13 @@
 inside the visit's own process.
 """
 
+import threading
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -26,17 +29,19 @@ from gateway.models.slots import ComputeSlots
 from gateway.note.draft import ModelDrafter
 from gateway.note.drafter import Drafter
 from gateway.note.formats import NoteFormat, read_formats
+from gateway.note.late import LateDrafter
 from gateway.note.llama import LlamaTextModel
 from gateway.note.outline import OutlineDrafter
 from gateway.note.prompt import PromptSet, read_prompts
 from gateway.note.risk import RiskRules, read_risk_rules
+from gateway.note.textmodel import Bound
 from gateway.note.weights import Weights, load_weights
 from gateway.retention import Retention, read_retention
 from gateway.settings import Settings
 from gateway.visit.api import create_visit_app
-from gateway.visit.confinement import list_code
+from gateway.visit.confinement import list_code, list_gpu_devices
 from gateway.visit.door import SocketDoor
-from gateway.visit.process import VisitRoom
+from gateway.visit.process import TRIAL_SECONDS, VisitRoom, try_confined
 from gateway.visit.stage import Tools
 from gateway.visit.workflow import Visit
 
@@ -46,7 +51,10 @@ WINDOW_ROOM, PLAN_ROOM = 2048, 4096  # tokens: a window is at most some 700, the
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all visits share, read once: the site's files and the text model's weights (copy-on-write)."""
+    """What all visits share, read once: the site's files and the text model's weights (copy-on-write).
+
+    With layers on a GPU ``weights`` is the model whose weights each visit loads for itself.
+    """
 
     sites: Mapping[str, EhrSite]
     consent_rules: Mapping[str, ConsentRules]
@@ -54,7 +62,7 @@ class Shared:
     risk_rules: RiskRules
     formats: Mapping[str, NoteFormat]
     prompts: PromptSet
-    weights: Weights | None
+    weights: Weights | InstalledModel | None
     speech: InstalledModel | None
     retention: Retention
     needs: tuple[Need, ...] = ()
@@ -65,11 +73,16 @@ def prepare_visits(settings: Settings) -> Shared:
 
     Raises:
         ConfigurationError: a file is wrong.
-        ModelError: a model's file is damaged, or there is too little memory for it and one visit.
+        ModelError: a model's file is damaged, or there is too little memory for it and one visit, or no GPU.
     """
-    config = settings.config_dir
+    config, layers = settings.config_dir, settings.gpu_layers
     speech, text = find_installed(settings, Kind.SPEECH), _find_text_model(settings)
-    needs = tuple(model.need for model in (speech, text) if model)
+    if layers and text is None:
+        file = config / "gateway.toml"
+        raise ConfigurationError(file, "gpu_layers", "there is no text model to compute; pull one, or set 0")
+    needs = tuple(
+        model.need.in_each_visit() if layers and model is text else model.need for model in (speech, text) if model
+    )
     shared = Shared(
         sites=read_sites(config / "ehrs"),
         consent_rules=read_rules(config / "consent"),
@@ -77,7 +90,7 @@ def prepare_visits(settings: Settings) -> Shared:
         risk_rules=read_risk_rules(config / "risk"),
         formats=_read_formats(settings),
         prompts=read_prompts(),
-        weights=_load_text_model(text, needs) if text else None,
+        weights=_load_text_model(text, needs, layers) if text else None,
         speech=speech,
         retention=read_retention(config),
         needs=needs,
@@ -103,12 +116,13 @@ def require_room(shared: object | None, running: Iterable[Running]) -> None:
 
 
 def list_readable(shared: object | None) -> tuple[Path, ...]:
-    """The program's code and the speech model (the text model's weights are loaded by then); no key, no setting."""
+    """The program's code, the speech model, and the text model where it is not loaded by then; no key, no setting."""
     assert isinstance(shared, Shared)
+    text = (shared.weights.path,) if isinstance(shared.weights, InstalledModel) else ()
     if shared.speech is None:
-        return list_code()
+        return (*list_code(), *text)
     folder = shared.speech.path
-    return (*list_code(), folder, *(file.resolve() for file in folder.iterdir() if file.is_symlink()))
+    return (*list_code(), *text, folder, *(file.resolve() for file in folder.iterdir() if file.is_symlink()))
 
 
 def compose_visit(room: VisitRoom) -> FastAPI:
@@ -131,7 +145,7 @@ def compose_visit(room: VisitRoom) -> FastAPI:
         formats=shared.formats,
         fhir=FhirClient(http, ehr_base=site.issuer, timeout_seconds=site.timeout_seconds + 1),
         door=SocketDoor(http),
-        drafter=_make_drafter(shared, threads),
+        drafter=_make_drafter(shared, threads, room.settings.gpu_layers),
         tidier=OutlineDrafter(shared.prompts),
         transcriber=WhisperTranscriber(shared.speech, threads) if shared.speech else None,
         slots=ComputeSlots(room.slots) if room.slots else None,
@@ -166,7 +180,7 @@ def _find_text_model(settings: Settings) -> InstalledModel | None:
     return installed
 
 
-def _load_text_model(model: InstalledModel, needs: tuple[Need, ...]) -> Weights:
+def _load_text_model(model: InstalledModel, needs: tuple[Need, ...], gpu_layers: int = 0) -> Weights | InstalledModel:
     shortage = find_shortage(read_available(), needs)
     if shortage:
         raise ModelError(
@@ -174,11 +188,29 @@ def _load_text_model(model: InstalledModel, needs: tuple[Need, ...]) -> Weights:
             f"This machine has too little memory for {model.name} and one visit ({shortage}): name a smaller "
             'text_model, or set drafter = "outline".',
         )
-    return load_weights(model.path, model.sha256)
+    if not gpu_layers:
+        return load_weights(model.path, model.sha256)
+    try_confined(lambda: _try_text_model(model, gpu_layers), (*list_code(), model.path), list_gpu_devices())
+    return model
 
 
-def _make_drafter(shared: Shared, threads: int) -> Drafter:
-    if shared.weights is None:
-        return OutlineDrafter(shared.prompts)
-    window, plan = (LlamaTextModel(shared.weights, threads, room) for room in (WINDOW_ROOM, PLAN_ROOM))
-    return ModelDrafter(window, shared.prompts, plan_model=plan)
+def _try_text_model(model: InstalledModel, gpu_layers: int) -> None:
+    """Load it and have it read a word, so that what fails does so at start and not in a visit."""
+    text_model = LlamaTextModel(load_weights(model.path, model.sha256, gpu_layers=gpu_layers), 1, WINDOW_ROOM)
+    text_model.read("Read.", "One", Bound(threading.Event(), time.monotonic() + TRIAL_SECONDS))
+    text_model.close()
+
+
+def _make_drafter(shared: Shared, threads: int, gpu_layers: int) -> Drafter:
+    def make(weights: Weights) -> ModelDrafter:
+        window, plan = (LlamaTextModel(weights, threads, room) for room in (WINDOW_ROOM, PLAN_ROOM))
+        return ModelDrafter(window, shared.prompts, plan_model=plan)
+
+    match shared.weights:
+        case None:
+            return OutlineDrafter(shared.prompts)
+        case InstalledModel(name=name, path=path, sha256=sha256):
+            load = partial(load_weights, path, sha256, gpu_layers=gpu_layers)
+            return LateDrafter(name, sha256, shared.prompts.sha256, lambda: make(load()))
+        case weights:
+            return make(weights)

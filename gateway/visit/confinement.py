@@ -1,9 +1,9 @@
 """What the kernel lets a visit's process do: read the few files that it needs, and write, start and reach nothing.
 
-In: the paths that may be read. Out: this process and every thread that it starts, confined for good: no file but
-these can be opened (Landlock), nothing can be written, no other process started, watched or signalled, and no socket
-made but a Unix one. The network itself goes by a namespace (``visit/process``). Called with one thread, after
-``no_new_privs``. Linux only.
+In: the paths that may be read, and a GPU's devices. Out: this process and every thread that it starts, confined for
+good: no file but these can be opened (Landlock), nothing but those devices can be written, no other process started,
+watched or signalled, and no socket made but a Unix one. The network itself goes by a namespace (``visit/process``).
+Called with one thread, after ``no_new_privs``. Linux only.
 """
 
 import ctypes
@@ -12,10 +12,11 @@ import os
 import platform
 import resource
 import site
+import stat
 import struct
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import gateway
@@ -23,7 +24,7 @@ import gateway
 # linux/landlock.h and the syscalls' numbers, which are the same on every architecture.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _GIVE_VERSION, _PATH_BENEATH = 1, 1
-_READ_FILE, _READ_DIR, _WRITE_FILE = 1 << 2, 1 << 3, 1 << 1
+_READ_FILE, _READ_DIR, _WRITE_FILE, _IOCTL_DEV = 1 << 2, 1 << 3, 1 << 1, 1 << 15
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}  # version to how many rights on files it knows; 5 and above: 16
 _ALL_FILE_RIGHTS = 16
 _TCP_RIGHTS = 0b11  # bind and connect, from version 4
@@ -38,6 +39,15 @@ SYSTEM = (
     *("/usr/share/zoneinfo", "/etc/localtime", "/sys/devices/system"),
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/dev/urandom"),
 )
+
+# What a GPU's driver looks at besides, of the hardware and of this process itself: as known, not as seen on a GPU.
+GPU_SYSTEM = (
+    *("/dev/dri", "/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/proc/sys/vm/mmap_min_addr", "/proc/self"),
+    *("/sys/bus/pci", "/sys/class/drm", "/sys/class/kfd", "/sys/dev/char", "/sys/devices", "/sys/module/nvidia"),
+    *("/usr/share/vulkan", "/usr/share/drirc.d", "/etc/vulkan/icd.d", "/opt/rocm"),
+)
+# The nodes of NVIDIA's driver, its unified memory and its parts (MIG); of Mesa's and AMD's drivers.
+GPU_DEVICES = ("nvidia*", "nvidia-caps/*", "dri/*", "kfd")
 
 
 class Refused(OSError):
@@ -62,13 +72,20 @@ def list_code() -> tuple[Path, ...]:
     return tuple(sorted({Path(one) for one in packages if one}))
 
 
-def restrict_files(readable: Iterable[Path]) -> bool:
+def list_gpu_devices(devices: Path = Path("/dev")) -> tuple[Path, ...]:
+    """The device nodes through which a GPU is used; none where there is no driver."""
+    found = (path for pattern in GPU_DEVICES for path in devices.glob(pattern))
+    return tuple(sorted(path for path in found if stat.S_ISCHR(path.stat().st_mode)))
+
+
+def restrict_files(readable: Iterable[Path], devices: Collection[Path] = ()) -> bool:
     """Let this process open ``readable`` and ``SYSTEM`` for reading and nothing else at all; whether the kernel can.
 
     What is open stays open. Where it can, it also takes TCP, signals to others and abstract Unix sockets away.
 
     Args:
         readable: files, or folders with all that is in them; those that are not there are left out.
+        devices: a GPU's device nodes, to be written to as well and told what to do (ioctl(2)).
 
     Raises:
         Refused: the kernel has Landlock, but did not take the rules.
@@ -83,6 +100,10 @@ def restrict_files(readable: Iterable[Path]) -> bool:
     try:
         for path in [*map(Path, SYSTEM), *readable]:
             _add_rule(ruleset, path, _READ_FILE, _READ_DIR)
+        for path in map(Path, GPU_SYSTEM if devices else ()):
+            _add_rule(ruleset, path, _READ_FILE, _READ_DIR)
+        for path in devices:
+            _add_rule(ruleset, path, (_READ_FILE | _WRITE_FILE | _IOCTL_DEV) & handled, 0)
         _add_rule(ruleset, Path(os.devnull), _READ_FILE | _WRITE_FILE, 0)
         _call(_RESTRICT_SELF, ruleset, 0)
     finally:

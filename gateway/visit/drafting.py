@@ -64,6 +64,7 @@ class DraftDesk:
         self._session = session
         self._following: _Following | None = None
         self._follows = False  # while people talk
+        self._drops = 0  # how often what was drafted had to go
         self._rest: Reformatted | None = None  # moved to another format; what is new there is still to be asked for
         self._turn = asyncio.Lock()  # a live draft is not for two at once
 
@@ -91,6 +92,7 @@ class DraftDesk:
     def drop(self) -> None:
         """What was drafted may not stay: no word of it, in the models neither."""
         following, self._following, self._rest = self._following, None, None
+        self._drops += 1
         self._stage.contents.drop_draft()
         if following is not None:
             following.cancel.set()
@@ -118,6 +120,9 @@ class DraftDesk:
             return
         self._follows = True
         try:
+            drops = self._drops
+            if await self._load(self.drafter) and (drops != self._drops or self._stage.state.phase != Phase.GATHERING):
+                return
             if not self.language.drafting or self._begin(self.note_format, self.language.code) is None:
                 return
             await self._stage.tools.door.log("visit:draft:follow", "", {"format": self.note_format.id})
@@ -133,6 +138,14 @@ class DraftDesk:
             self._following = None
         finally:
             self._follows = False
+
+    async def _load(self, drafter: Drafter) -> bool:
+        """Load the drafter's model, if that is still to be done; whether anything could have changed meanwhile."""
+        load = drafter.find_loader()
+        if load is None:
+            return False
+        await self._models.run(load)
+        return True
 
     def _begin(self, note_format: NoteFormat, language: str) -> _Following | None:
         """The live draft that goes on, or a new one; None where this drafter only writes what is there."""
@@ -221,6 +234,7 @@ class DraftDesk:
         self._stage.contents.language = self.language.code
         material, note_format, drafter = self._stage.contents.gather(), self.note_format, self.drafter
         await self._stage.tools.door.log("visit:draft:start", "", {"format": note_format.id})
+        await self._load(drafter)
         following = self._begin(note_format, material.language)
         if following is None:
             cancel = self._models.begin()

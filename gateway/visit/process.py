@@ -7,18 +7,20 @@ in ``os._exit``, because ending the process is how a visit is purged. Linux only
 
 import asyncio
 import ctypes
+import json
 import logging
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import uvicorn
 
+from gateway.errors import CountersignError, ModelError
 from gateway.models.memory import Running
 from gateway.models.slots import SlotFiles, open_slot_files, slots_folder
 from gateway.settings import Settings
@@ -32,6 +34,7 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38  # linux/prctl.h
 EXIT_LEFT, EXIT_NO_NAMESPACE, EXIT_FAILED = 0, 70, 71
 LEAVE_SECONDS = 0.5  # for the answers that are on their way
+TRIAL_SECONDS = 600  # for the largest weights from the slowest disk
 
 AsgiApp = Callable[..., Any]
 
@@ -91,6 +94,7 @@ def run_visit(
     lifeline: int,
     *,
     readable: Iterable[Path],
+    devices: Collection[Path] = (),
     accept_network: bool,
 ) -> NoReturn:
     """Become the visit: called in the forked child, with one thread.
@@ -99,29 +103,73 @@ def run_visit(
         listener: the bound and listening Unix socket that the front relays the browser's requests to.
         lifeline: a pipe's reading end; when the front is gone it reads as ended, and so does this process.
         readable: what it may open; nothing else, and nothing to write.
+        devices: a GPU's, which it may use; see ``restrict_files``.
         accept_network: go on where the kernel refuses the namespaces (the site's own decision).
     """
     try:
         close_inherited(keep={listener.fileno(), lifeline})
         slots = open_slot_files(slots_folder(room.ehr_socket.parent))
         restore_signals()
-        keep_words_in()
-        limit_resources()
-        try:
-            give_up_network()
-        except NamespaceRefused as error:
-            log.error("visit.namespace.refused visit=%s errno=%s", room.visit_id, error.errno)
-            if not accept_network:
-                os._exit(EXIT_NO_NAMESPACE)
-        give_up_rights()
-        restrict_files(readable)  # the fork server says where the kernel can't
-        limit_calls()
+        _confine(room.visit_id, readable, devices, accept_network)
         threading.Thread(target=_end_with_front, args=(lifeline,), name="lifeline", daemon=True).start()
         asyncio.run(_serve(composition.compose_visit(replace(room, slots=slots)), listener))
     except BaseException as error:  # noqa: BLE001 - nothing may run on in a forked child; its text may be a patient's
         log.error("visit.process.failed visit=%s error=%s", room.visit_id, type(error).__name__)
         os._exit(EXIT_FAILED)
     os._exit(EXIT_LEFT)
+
+
+def try_confined(work: Callable[[], object], readable: Iterable[Path], devices: Collection[Path]) -> None:
+    """Do something once in a child that is confined as a visit is, where a visit would fail at it later.
+
+    Called with one thread; nothing of what ``work`` starts or takes is left in this process.
+
+    Raises:
+        CountersignError: the one that ``work`` raised.
+        ModelError: the child did not live to the end of it.
+    """
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.alarm(TRIAL_SECONDS)
+            _confine("trial", readable, devices, accept_network=True)  # the supervisor says where it can't
+            work()
+        except CountersignError as error:
+            os.write(writing, json.dumps([error.code, error.public]).encode())
+        except BaseException as error:  # noqa: BLE001 - nothing may run on in a forked child
+            log.error("visit.trial.failed error=%s", type(error).__name__)
+            os._exit(EXIT_FAILED)
+        os._exit(EXIT_LEFT)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answer:
+        said = answer.read()
+    _, status = os.waitpid(pid, 0)
+    if said:
+        code, public = json.loads(said)
+        raise ModelError(code, public)
+    if os.waitstatus_to_exitcode(status) != EXIT_LEFT:
+        raise ModelError(
+            "model.gpu",
+            "A visit can't use this machine's GPU: the driver did not bear what a visit is allowed to do, or it "
+            "failed; set gpu_layers = 0 (docs/models.md, On a GPU).",
+            f"status {status}",
+        )
+
+
+def _confine(name: str, readable: Iterable[Path], devices: Collection[Path], accept_network: bool) -> None:
+    """Give up what a visit may not have; for good."""
+    keep_words_in()
+    limit_resources()
+    try:
+        give_up_network()
+    except NamespaceRefused as error:
+        log.error("visit.namespace.refused visit=%s errno=%s", name, error.errno)
+        if not accept_network:
+            os._exit(EXIT_NO_NAMESPACE)
+    give_up_rights()
+    restrict_files(readable, devices)  # the fork server says where the kernel can't
+    limit_calls()
 
 
 def warm_up(composition: Composition, room: VisitRoom) -> None:

@@ -33,6 +33,13 @@ def test_what_is_given_wins_over_the_environment_and_that_over_the_file(
     assert settings.config_dir == tmp_path
 
 
+@pytest.mark.parametrize("layers", [-2, 1001, "all"])
+def test_layers_on_a_gpu_are_none_all_or_a_number(tmp_path: Path, layers: object) -> None:
+    assert [read_settings(tmp_path, gpu_layers=few).gpu_layers for few in (-1, 0, 99)] == [-1, 0, 99]
+    (tmp_path / "gateway.toml").write_text(f"gpu_layers = {layers!r}\n", encoding="utf-8")
+    assert "gpu_layers" in refused(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [

@@ -27,7 +27,7 @@ from gateway.front.notifying import ConsentNotices
 from gateway.front.visits import Rooms, Visits
 from gateway.front.watching import SignatureDesk
 from gateway.ledger.log import Ledger
-from gateway.settings import ROOT, read_settings
+from gateway.settings import ROOT, Settings, read_settings
 from gateway.store.database import Database, open_database
 
 HERE = Path(__file__).parent
@@ -149,11 +149,13 @@ def make_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def run_fork_server(run_dir: Path, log: int | None = None) -> Iterator["subprocess.Popen[bytes]"]:
-    settings = read_settings(ROOT / "config", state_dir=run_dir / "state")
+def run_fork_server(
+    run_dir: Path, log: int | None = None, composition: str = "tiny_visit", settings: Settings | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    settings = settings or read_settings(ROOT / "config", state_dir=run_dir / "state")
     environment = {**make_bare_environment(settings, run_dir), "PYTHONPATH": f"{HERE}:{ROOT}"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.front.forkserver", "tiny_visit"],
+        [sys.executable, "-m", "gateway.front.forkserver", composition],
         env=environment,
         start_new_session=True,
         stdout=log,

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import llama_cpp
 import pytest
 
 import gateway.models.measuring as measuring
@@ -12,8 +13,8 @@ from gateway.models.catalogue import Kind
 from gateway.models.installed import MEASURED, InstalledModel
 from gateway.models.measuring import (
     Measured,
-    find_lacking_instructions,
     keep_measured,
+    look_at_engine,
     measure_model,
     read_measured,
 )
@@ -77,8 +78,8 @@ def test_a_bad_end_of_the_process_is_one_sentence(
     assert caught.value.public == f"The measured test of Invented gave no result: {why}."
 
 
-def test_asks_for_the_processor_in_a_process_of_its_own() -> None:
-    assert find_lacking_instructions() == ()
+def test_asks_for_the_processor_and_a_gpu_in_a_process_of_its_own() -> None:
+    assert look_at_engine() == ((), llama_cpp.llama_supports_gpu_offload())
 
 
 def test_keeps_figures_for_the_same_weights_only(tmp_path: Path) -> None:

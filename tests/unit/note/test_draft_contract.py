@@ -10,6 +10,7 @@ from gateway.capture.material import Segment, Source, Speaker, gather_material
 from gateway.note.draft import ModelDrafter
 from gateway.note.drafter import Drafter
 from gateway.note.formats import read_formats
+from gateway.note.late import LateDrafter
 from gateway.note.llama import LlamaTextModel, load_weights
 from gateway.note.outline import OutlineDrafter
 from gateway.note.prompt import read_prompts
@@ -37,7 +38,7 @@ def make_outline() -> Drafter:
     return OutlineDrafter(read_prompts())
 
 
-def make_scripted_model() -> Drafter:
+def make_scripted_model() -> ModelDrafter:
     return ModelDrafter(ScriptedTextModel({"Plan": ["Continue sertraline 50 mg."]}), read_prompts())
 
 
@@ -45,7 +46,11 @@ def make_engine() -> Drafter:
     return ModelDrafter(LlamaTextModel(load_weights(make_random_model()), threads=1), read_prompts())
 
 
-@pytest.fixture(params=[make_scripted, make_outline, make_scripted_model, make_engine])
+def make_late() -> Drafter:
+    return LateDrafter("Late", "ab" * 32, read_prompts().sha256, make_scripted_model)
+
+
+@pytest.fixture(params=[make_scripted, make_outline, make_scripted_model, make_engine, make_late])
 def drafter(request: pytest.FixtureRequest) -> Iterator[Drafter]:
     make: Callable[[], Drafter] = request.param
     made = make()

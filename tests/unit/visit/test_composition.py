@@ -1,3 +1,5 @@
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +47,30 @@ def test_memory_is_asked_for_before_weights_are_loaded(monkeypatch: pytest.Monke
     assert "9.1 GB are needed and 8.0 GB are free" in caught.value.public
     monkeypatch.setattr(composition, "read_available", lambda: 10 * GB)
     assert composition._load_text_model(model, (model.need,)) == "loaded"
+
+
+def test_with_layers_on_a_gpu_each_visit_is_counted_with_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    need = Need(3 * GB, GB).in_each_visit()
+    assert need == Need(0, 4 * GB)
+    shared = replace(share(None), needs=(need,))
+    monkeypatch.setattr(composition, "read_available", lambda: 9 * GB)
+    require_room(shared, [Running(3600, 0)])  # 4 GB that it may still take, and 4 for this one
+    with pytest.raises(ModelError, match="too little memory for one more visit"):
+        require_room(shared, [Running(3600, 0), Running(3600, 0)])
+
+
+def test_with_layers_on_a_gpu_a_visit_may_read_the_text_model(tmp_path: Path) -> None:
+    model = InstalledModel("tiny", "Tiny", Kind.TEXT, tmp_path / "tiny" / "model.gguf", "")
+    assert set(list_readable(replace(share(None), weights=model))) - set(list_code()) == {model.path}
+
+
+def test_what_kills_the_trial_on_a_gpu_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """ggml ends its process itself where a GPU fails at its work."""
+    monkeypatch.setattr(composition, "_try_text_model", lambda model, gpu_layers: os.kill(os.getpid(), signal.SIGKILL))
+    model = InstalledModel("tiny", "Tiny", Kind.TEXT, tmp_path / "model.gguf", "")
+    with pytest.raises(ModelError, match="set gpu_layers = 0") as caught:
+        composition._load_text_model(model, (), gpu_layers=1)
+    assert caught.value.code == "model.gpu"
 
 
 def test_a_visit_that_does_not_fit_is_told_before_it_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:

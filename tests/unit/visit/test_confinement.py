@@ -10,7 +10,7 @@ import pytest
 from gateway.front import supervisor
 from gateway.settings import ROOT, read_settings
 from gateway.visit import confinement
-from gateway.visit.confinement import can_limit_calls, landlock_version, list_code, restrict_files
+from gateway.visit.confinement import can_limit_calls, landlock_version, list_code, list_gpu_devices, restrict_files
 
 needs_landlock = pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")
 needs_filter = pytest.mark.skipif(not can_limit_calls(), reason="no call filter is written for this processor")
@@ -102,6 +102,37 @@ print(why(lambda: open("/dev/null", "w").write("x")), why(lambda: os.execv("/bin
 
 
 @needs_landlock
+def test_a_device_may_be_written_to_and_told_what_to_do_and_no_other(tmp_path):
+    """Terminals stand for a GPU's nodes: what they are told by ioctl is read, what they are sent is dropped."""
+    (tmp_path / "key").write_text("secret")
+    body = """
+import fcntl, termios
+given, other = (os.ttyname(os.openpty()[1]) for _ in range(2))
+def tell(path, flags):
+    place = os.open(path, flags | os.O_NOCTTY)
+    fcntl.ioctl(place, termios.TCGETS, bytes(64))
+    return os.write(place, b"x") if flags else None
+give_up_rights()
+assert restrict_files([Path(other)], [Path(given)])
+print(why(lambda: tell(given, os.O_RDWR)), why(lambda: tell(other, os.O_RDWR)), why(lambda: tell(other, os.O_RDONLY)))
+print(why(lambda: open(sys.argv[1])), why(lambda: open("/etc/passwd")))
+"""
+    told = "EACCES" if landlock_version() >= 5 else "done"  # before, a device that may be read may be told anything
+    assert run(body, tmp_path / "key") == ["done", "EACCES", told, "EACCES", "EACCES"]
+
+
+def test_a_gpus_nodes_are_devices_and_nothing_else(tmp_path):
+    (tmp_path / "dri").mkdir()
+    for name in ("nvidia0", "dri/card0"):
+        (tmp_path / name).write_text("a file")
+    (tmp_path / "nvidiactl").symlink_to("/dev/null")
+    (tmp_path / "dri" / "renderD128").symlink_to("/dev/zero")
+    (tmp_path / "null").symlink_to("/dev/null")
+    (tmp_path / "nvidia-caps").mkdir()
+    assert list_gpu_devices(tmp_path) == (tmp_path / "dri" / "renderD128", tmp_path / "nvidiactl")
+
+
+@needs_landlock
 def test_threads_are_confined_like_the_one_that_started_them(tmp_path):
     (tmp_path / "key").write_text("secret")
     body = """
@@ -139,7 +170,7 @@ print(*[line.split()[1] for line in status.splitlines() if line.startswith(("Cap
 def test_what_may_be_read_holds_no_configuration_state_or_home():
     """A rule counts for all that lies below it."""
     private = [ROOT / "config", ROOT / "build", ROOT / ".git", "/etc/passwd", "/run/secrets", "/var/lib", "/tmp"]
-    for path in (*list_code(), *confinement.SYSTEM):
+    for path in (*list_code(), *confinement.SYSTEM, *confinement.GPU_SYSTEM):
         assert not any(str(one).startswith(f"{str(path).rstrip('/')}/") or str(one) == str(path) for one in private)
         assert os.path.normpath(path) not in ("/", "/etc", "/proc", "/dev", "/home", "/usr", str(ROOT))
 
