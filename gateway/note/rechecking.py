@@ -10,17 +10,21 @@ from dataclasses import replace
 from gateway.capture.material import Material, Segment
 from gateway.note.checking import DraftChecker
 from gateway.note.evidence import CheckedDraft, close_draft
+from gateway.note.reading import MaterialReading
 from gateway.note.review import Review, reopen_review
 from gateway.note.risk import RiskRules
 from gateway.note.statement import Origin, Statement, finish_draft
 
 
-def recheck_review(review: Review, before: Segment, material: Material, rules: RiskRules) -> Review:
+def recheck_review(
+    review: Review, before: Segment, material: Material, rules: RiskRules, reading: MaterialReading | None = None
+) -> Review:
     """Check a review's statements again, and quote the lines that speak of risk anew.
 
     Args:
         review: of a draft that was checked against the material as it was.
         before: the line that changed, numbered as in ``material``.
+        reading: of the material by these rules, where there is one.
     """
     after = material.segments[before.number - 1]
     taken = {item.number for item in review.taken}  # her own words stand for these, whatever would carry them now
@@ -30,7 +34,7 @@ def recheck_review(review: Review, before: Segment, material: Material, rules: R
         for statement in _list_statements(review.draft)
         if statement.number not in taken
     )
-    checker = DraftChecker(material, review.note_format, rules)
+    checker = DraftChecker(material, review.note_format, rules, reading)
     checked = [item for statement in statements if (item := checker.check(statement)) is not None]
     written = finish_draft(review.draft.format_id, statements, review.draft.drafter)
     draft = close_draft(written, review.note_format, [*left, *checked], checker.quotes())

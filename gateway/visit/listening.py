@@ -17,6 +17,7 @@ from gateway.capture.material import Segment, gather_material
 from gateway.capture.typed import clean_text
 from gateway.errors import CaptureError, VisitError
 from gateway.note.rechecking import recheck_review
+from gateway.note.review import Review
 from gateway.visit import events
 from gateway.visit.events import Way
 from gateway.visit.session import SessionDesk
@@ -73,7 +74,11 @@ class ListeningDesk:
         changed = gather_material(
             (settled if one.number == line.number else one for one in material.segments), material.language
         )
-        following = await asyncio.to_thread(recheck_review, review, line, changed, rules)
+
+        def recheck() -> Review:
+            return recheck_review(review, line, changed, rules, contents.read(changed, rules))
+
+        following = await asyncio.to_thread(recheck)
         if contents.review is not review:
             raise VisitError("visit.stale", "The note has changed meanwhile. Look at the line again, then decide.")
 

@@ -18,7 +18,7 @@ from gateway.capture.hearer import PieceHearer
 from gateway.capture.language import LanguageEar
 from gateway.capture.material import Channel, Segment, Source, Speaker
 from gateway.capture.session import LiveTranscript, PieceWork
-from gateway.capture.spans import Span, subtract_spans
+from gateway.capture.spans import Span, merge_spans, subtract_spans
 from gateway.capture.speakers import SpeakerMark
 from gateway.errors import CaptureError, VisitError
 from gateway.visit import events
@@ -42,6 +42,7 @@ class _Stretch:
     transcript: LiveTranscript
     base_seconds: float
     marks: list[SpeakerMark] = field(default_factory=list)
+    silent_until: int = 0  # the sample up to which there is sound of speech alone
     finished: bool = False  # no more frames come
     heard: bool = False
 
@@ -156,6 +157,7 @@ class SessionDesk:
             return now
         cut = stretch.log.strike(seconds, now)
         stretch.transcript.strike(cut)
+        stretch.silent_until = min(stretch.silent_until, cut)
         limit_seconds = stretch.base_seconds + cut / SAMPLE_RATE
         before = len(contents.heard)
         contents.heard = [one for one in contents.heard if not _ends_after(one, limit_seconds)]
@@ -255,6 +257,19 @@ class SessionDesk:
             for one in found:
                 insort(self._stage.contents.heard, stretch.place(one), key=lambda each: each.start_seconds or 0.0)
             await self._stage.tell_change()
+        self._forget_silence(stretch)
+
+    def _forget_silence(self, stretch: _Stretch) -> None:
+        """Let go of the sound in which nobody speaks, as soon as that is known: nothing of it is ever played."""
+        until = int(min(stretch.transcript.heard_until, stretch.end)) - SAMPLE_RATE
+        fresh = Span(stretch.silent_until, until)
+        if fresh.length <= 0:
+            return
+        stretch.silent_until = until
+        for channel in stretch.log.channels:
+            spans = [stretch.span_of(one) for one in self._stage.contents.heard if one.channel is channel]
+            for part in subtract_spans([fresh], merge_spans([one for one in spans if one.end > fresh.start])):
+                stretch.log.forget(channel, part)
 
     async def _wait_for_news(self) -> None:
         self._news.clear()

