@@ -1,7 +1,7 @@
 """The gateway, but that its visits tell of a session's sound how much there is and how it hashes, never the sound.
 
 ``python -m tests.browser.watched_visit serve`` runs it; the module is also the composition that its visits come from.
-``GET api/watched`` answers with what the frames' logs hold, and with each piece that was given to the speech model.
+``GET api/watched`` answers with what the frames' logs took, and with each piece that was given to the speech model.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from gateway.capture.frames import Ack, Frame, FrameLog
 from gateway.capture.hearer import HeardWork, PieceHearer
+from gateway.capture.material import Channel
 from gateway.capture.session import PieceWork
-from gateway.capture.spans import Span
 from gateway.front.environment import set_up_logging
 from gateway.front.supervisor import serve
 from gateway.settings import read_settings
@@ -30,14 +30,29 @@ pieces: list[dict[str, Any]] = []
 
 
 class WatchedLog(FrameLog):
+    """Hashes what it takes of each channel, in order and once: the log itself lets go of sound in which nobody speaks.
+
+    Attributes:
+        arrivals: how many frames came, the same one twice too.
+        digests: of each channel, behind each frame: the sample that it ends at, and the hash of all before it.
+    """
+
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
-        self.arrivals = 0  # of frames, the same one twice too
+        self.arrivals = 0
+        self.digests: dict[Channel, list[tuple[int, str]]] = {channel: [] for channel in self.channels}
+        self._hashes = {channel: hashlib.sha256() for channel in self.channels}
         logs.append(weakref.ref(self))
 
     def take(self, frame: Frame) -> Ack:
         self.arrivals += 1
-        return super().take(frame)
+        before = self.acknowledge(frame.channel).number
+        ack = super().take(frame)
+        if ack.number > before:
+            assert (frame.number, ack.number) == (before, before + 1), "over one line, frames come in order"
+            self._hashes[frame.channel].update(frame.pcm)
+            self.digests[frame.channel].append((ack.start, self._hashes[frame.channel].copy().hexdigest()))
+        return ack
 
 
 class WatchedHearer(PieceHearer):
@@ -52,18 +67,17 @@ def hash_samples(samples: np.ndarray) -> str:
     return hashlib.sha256(np.rint(samples * 32768.0).astype("<i2").tobytes()).hexdigest()
 
 
-def describe_log(log: FrameLog) -> dict[str, dict[str, Any]]:
-    told = {}
-    for channel in log.channels:
-        ack = log.acknowledge(channel)
-        told[channel.value] = {
-            "frames": ack.number,
-            "samples": ack.start,
-            "sha256": hash_samples(log.read(channel, Span(0, ack.start))),
-            "missing": list(log.missing(channel)),
-            "gaps": [[gap.start, gap.end] for gap in log.gaps(channel)],
+def describe_log(log: WatchedLog) -> dict[str, Any]:
+    channels = {
+        channel.value: {
+            "frames": log.acknowledge(channel).number,
+            "digests": log.digests[channel],
+            "missing": log.missing(channel),
+            "gaps": [(gap.start, gap.end) for gap in log.gaps(channel)],
         }
-    return told
+        for channel in log.channels
+    }
+    return {"arrivals": log.arrivals, **channels}
 
 
 def compose_visit(room: VisitRoom) -> FastAPI:
@@ -74,8 +88,7 @@ def compose_visit(room: VisitRoom) -> FastAPI:
     @app.get("/api/watched")
     async def watched() -> dict[str, Any]:
         held = [log for reference in logs if (log := reference()) is not None]
-        arrivals = [log.arrivals for log in held]
-        return {"stretches": [describe_log(log) for log in held], "arrivals": arrivals, "pieces": pieces}
+        return {"stretches": [describe_log(log) for log in held], "pieces": pieces}
 
     return app
 
