@@ -56,7 +56,7 @@ def test_ten_minutes_become_a_filed_note_and_nothing_stays(
         view = visit.draft()
         took["drafted"] = time.perf_counter() - started
         assert (view["phase"], view["drafter"]["kind"]) == ("reviewing", "model"), view["problem"]
-        statements = [one for section in view["sections"] for one in section["statements"]]
+        statements, withheld = [one for section in view["sections"] for one in section["statements"]], view["withheld"]
         assert len(statements) >= 8
         assert all(one["segments"] for one in statements)
 
@@ -80,5 +80,5 @@ def test_ten_minutes_become_a_filed_note_and_nothing_stays(
         times = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in took.items())
         print(
             f"\n{name}: {session.seconds:.0f} s of talk, {len(said)} lines, {len(marked)} to look at; {times}; "
-            f"{len(statements)} statements shown, {len(view['withheld'])} withheld; at most {peak['mb']:.0f} MB"
+            f"{len(statements)} statements shown, {len(withheld)} withheld; at most {peak['mb']:.0f} MB"
         )
