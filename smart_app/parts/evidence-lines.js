@@ -79,16 +79,17 @@ export class EvidenceLines extends HTMLElement {
   show({ phase, way, segments, marks, sound_until: until }) {
     const deciding = DECIDING_PHASES.includes(phase) && way !== "write"; // nothing rests on them there
     const looks = segments.filter(({ look }) => look);
-    this.#none.hidden = segments.length > 0;
     setText(this.#until, until === null ? "" : words.listening.until(showTime(until), looks.length > 0));
-    this.#until.hidden = until === null;
     const gathering = phase === "gathering";
     this.#wanted = gathering ? looks.map(({ number }) => number) : marks;
     const count = this.#wanted.length;
     setText(this.#marked, gathering ? words.listening.marked(count) : words.listening.toDecide(count));
     setText(this.#markedWords, looks.some(({ sound }) => sound) ? words.listening.markedWords : words.listening.markedGone);
-    this.#toLook.hidden = !deciding || count === 0;
-    this.#markedWords.hidden = this.#toLook.hidden || !gathering; // the review says it where it lists them
+    const wants = deciding && count > 0;
+    setAttributes(this.#none, { hidden: segments.length > 0 });
+    setAttributes(this.#until, { hidden: until === null });
+    setAttributes(this.#toLook, { hidden: !wants });
+    setAttributes(this.#markedWords, { hidden: !wants || !gathering }); // the review says it where it lists them
     this.#showLines(segments, deciding);
   }
 

@@ -123,6 +123,16 @@ def give_dictation(page: Page) -> None:
     expect(page.locator("evidence-lines .line").nth(5)).to_be_visible()
 
 
+def gather_session(at: Watched) -> None:
+    """In the scene ``listening``, where a session was recorded already."""
+    choose(at.page, "Record the session")
+    expect(at.page.locator(".line")).to_have_count(12)
+
+
+def find_line(page: Page, number: int) -> Locator:
+    return page.locator(f"evidence-lines .line[data-number='{number}']")
+
+
 def ask_draft(page: Page) -> None:
     page.get_by_role("button", name="Draft the note").click()
     expect(page.locator("attest-form")).to_be_visible(timeout=15000)

@@ -5,24 +5,9 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.browser.page_scenes import (
-    HOSTILE,
-    NEEDS,
-    SCENES,
-    SPOKEN,
-    UNCLEAR,
-    View,
-    complete_line,
-    consent,
-    list_to_listen,
-    make_sound,
-    plain_view,
-    script_draft,
-    script_format,
-    segment,
-    statement,
-    ways,
-)
+from tests.browser.page_scenes import HOSTILE, NEEDS, SCENES, View, consent, plain_view, ways
+from tests.browser.scripted_draft import script_draft, script_format, statement
+from tests.browser.scripted_lines import SPOKEN, UNCLEAR, complete_line, list_to_listen, make_sound, segment
 from tests.browser.scripted_sound import ScriptedSound
 
 LINE_SECONDS = 1.0  # of a session's sound, until it is transcribed

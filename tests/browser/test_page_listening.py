@@ -4,12 +4,21 @@ import hashlib
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.appearance import ALL_SIZES, list_faults
-from tests.browser.page_scenes import make_sound
 from tests.browser.page_server import PageServer
-from tests.browser.page_walk import Watched, ask_draft, choose, decide_all, give_dictation, open_visit, press, tab_to
+from tests.browser.page_walk import (
+    Watched,
+    choose,
+    find_line,
+    gather_session,
+    give_dictation,
+    open_visit,
+    press,
+    tab_to,
+)
+from tests.browser.scripted_lines import make_sound
 
 pytestmark = pytest.mark.browser
 
@@ -39,52 +48,35 @@ ADDRESSES = "() => performance.getEntriesByType('resource').map(({ name, initiat
 CHANGED = "This line has changed since the page showed it. Look at it again."
 
 
-def gather(at: Watched) -> None:
-    choose(at.page, "Record the session")
-    expect(at.page.locator(".line")).to_have_count(12)
-
-
-def review(at: Watched) -> None:
-    gather(at)
-    ask_draft(at.page)
-
-
-def line(page: Page, number: int) -> Locator:
-    return page.locator(f"evidence-lines .line[data-number='{number}']")
-
-
 def decided(at: Watched) -> Any:
     return at.posts("segment")[-1]
-
-
-# In the material ---------------------------------------------------------------------------------------------------
 
 
 def test_what_a_line_needs_is_said_in_words(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         expect(page.locator("evidence-lines .line .look")).to_have_text(
             ["Heard two ways", "Heard two ways", "Unclear: listen", "Unclear: listen", "Not understood"]
         )
         expect(page.get_by_text("5 lines marked")).to_be_visible()
-        expect(line(page, 4).locator(".hearing")).to_have_text(
+        expect(find_line(page, 4).locator(".hearing")).to_have_text(
             ["Have you had any thoughts of sue aside?", "Have you had any thoughts of suicide?"]
         )
-        expect(line(page, 4).locator(".hearing b")).to_have_text(["sue aside?", "suicide?"])
-        expect(line(page, 10)).to_contain_text("Something was said here that was not understood.")
+        expect(find_line(page, 4).locator(".hearing b")).to_have_text(["sue aside?", "suicide?"])
+        expect(find_line(page, 10)).to_contain_text("Something was said here that was not understood.")
         assert list_faults(page, sizes=ALL_SIZES) == []
 
 
 def test_a_line_is_played_from_memory_and_leaves_no_address(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         page.evaluate(HEAR)
         page.evaluate("performance.clearResourceTimings()")
-        play = line(page, 7).get_by_role("button", name="Play line 7")
+        play = find_line(page, 7).get_by_role("button", name="Play line 7")
         play.click()
-        stop = line(page, 7).get_by_role("button", name="Stop line 7")
+        stop = find_line(page, 7).get_by_role("button", name="Stop line 7")
         expect(stop).to_be_visible()
         expect(play).to_be_visible()  # it was played to its end
         expect(play).to_be_focused()
@@ -107,90 +99,90 @@ def test_a_line_is_played_from_memory_and_leaves_no_address(chromium: Browser, p
 def test_a_second_press_stops_and_another_line_takes_over(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         page.evaluate(HEAR)
         page.evaluate(  # the sound goes on until it is stopped
             "() => { const start = AudioBufferSourceNode.prototype.start; AudioBufferSourceNode.prototype.start ="
             " function (...args) { this.loop = true; return start.apply(this, args); }; }"
         )
-        line(page, 7).get_by_role("button", name="Play line 7").click()
-        expect(line(page, 7).get_by_role("button", name="Stop line 7")).to_be_visible()
-        line(page, 4).get_by_role("button", name="Play line 4").click()
-        expect(line(page, 4).get_by_role("button", name="Stop line 4")).to_be_visible()
-        expect(line(page, 7).get_by_role("button", name="Play line 7")).to_be_visible()
-        line(page, 4).get_by_role("button", name="Stop line 4").click()
-        expect(line(page, 4).get_by_role("button", name="Play line 4")).to_be_visible()
+        find_line(page, 7).get_by_role("button", name="Play line 7").click()
+        expect(find_line(page, 7).get_by_role("button", name="Stop line 7")).to_be_visible()
+        find_line(page, 4).get_by_role("button", name="Play line 4").click()
+        expect(find_line(page, 4).get_by_role("button", name="Stop line 4")).to_be_visible()
+        expect(find_line(page, 7).get_by_role("button", name="Play line 7")).to_be_visible()
+        find_line(page, 4).get_by_role("button", name="Stop line 4").click()
+        expect(find_line(page, 4).get_by_role("button", name="Play line 4")).to_be_visible()
         page.wait_for_function("sounds.length === 2 && sounds.every(({ closed }) => closed())")
 
 
 def test_one_of_two_hearings_is_chosen(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         choices = page.get_by_role("group", name="Line 4: Which was said?")
         choices.get_by_role("button", name="Have you had any thoughts of suicide?").click()
-        expect(line(page, 4).locator(".line-text")).to_have_text("Have you had any thoughts of suicide?")
-        expect(line(page, 4).locator(".line-about")).to_have_text(
+        expect(find_line(page, 4).locator(".line-text")).to_have_text("Have you had any thoughts of suicide?")
+        expect(find_line(page, 4).locator(".line-about")).to_have_text(
             "said in the session · patient · 0:19 · decided by you"
         )
-        expect(line(page, 4)).to_be_focused()
+        expect(find_line(page, 4)).to_be_focused()
         assert decided(at) == {
             "number": 4,
             "heard": "Have you had any thoughts of sue aside?",
             "text": "Have you had any thoughts of suicide?",
         }
         expect(page.get_by_text("4 lines marked")).to_be_visible()
-        expect(line(page, 4).get_by_role("button", name="Play")).to_be_hidden()
+        expect(find_line(page, 4).get_by_role("button", name="Play")).to_be_hidden()
 
 
 def test_a_second_hearing_without_a_word_is_said_so(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         at.visit.hear(text="Kill myself.", heard_also="…", start_seconds=90.0)
-        expect(line(page, 13).locator(".hearing")).to_have_text(["Kill myself.", "Nothing was said here"])
-        line(page, 13).get_by_role("button", name="Nothing was said here").click()
-        expect(line(page, 13).locator(".look")).to_have_count(0)
+        expect(find_line(page, 13).locator(".hearing")).to_have_text(["Kill myself.", "Nothing was said here"])
+        find_line(page, 13).get_by_role("button", name="Nothing was said here").click()
+        expect(find_line(page, 13).locator(".look")).to_have_count(0)
         assert decided(at) == {"number": 13, "heard": "Kill myself.", "text": "…"}
-        expect(line(page, 13).locator(".line-text")).to_have_text(
+        expect(find_line(page, 13).locator(".line-text")).to_have_text(
             "By your decision there is nothing here that matters."
         )
-        line(page, 13).focus()
+        find_line(page, 13).focus()
         page.keyboard.press("c")  # a slip can be mended
         page.keyboard.type("I'd kill myself.")
         page.keyboard.press("Control+Enter")
-        expect(line(page, 13).locator(".line-text")).to_have_text("I'd kill myself.")
+        expect(find_line(page, 13).locator(".line-text")).to_have_text("I'd kill myself.")
 
 
 def test_an_unclear_line_is_confirmed_or_said_in_other_words(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         heard = at.visit.view["segments"][7]["text"]
-        line(page, 8).get_by_role("button", name="That is what was said").click()
-        expect(line(page, 8).locator(".look")).to_have_count(0)
+        find_line(page, 8).get_by_role("button", name="That is what was said").click()
+        expect(find_line(page, 8).locator(".look")).to_have_count(0)
         assert decided(at) == {"number": 8, "heard": heard, "text": heard}
-        line(page, 9).get_by_role("button", name="Other words").click()
+        find_line(page, 9).get_by_role("button", name="Other words").click()
         field = page.get_by_label("Line 9, as it was said")
         expect(field).to_be_focused()
         expect(field).to_have_value(at.visit.view["segments"][8]["text"])
         field.fill("So we keep the sertraline and the walk.")
         page.get_by_role("button", name="Keep these words").click()
-        expect(line(page, 9).locator(".line-text")).to_have_text("So we keep the sertraline and the walk.")
+        expect(find_line(page, 9).locator(".line-text")).to_have_text("So we keep the sertraline and the walk.")
         assert decided(at)["text"] == "So we keep the sertraline and the walk."
 
 
 def test_a_piece_that_was_not_understood_is_written_or_let_be(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
-        line(page, 10).get_by_role("button", name="Write what was said").click()
+        gather_session(at)
+        find_line(page, 10).get_by_role("button", name="Write what was said").click()
         page.get_by_role("button", name="Keep these words").click()
         expect(page.get_by_text("Write what was said first, or leave")).to_be_visible()
         assert at.posts("segment") == []
         page.get_by_role("button", name="Leave it as it is").click()
-        line(page, 10).get_by_role("button", name="Nothing that matters").click()
-        expect(line(page, 10).locator(".line-text")).to_have_text(
+        find_line(page, 10).get_by_role("button", name="Nothing that matters").click()
+        expect(find_line(page, 10).locator(".line-text")).to_have_text(
             "By your decision there is nothing here that matters."
         )
         assert decided(at) == {"number": 10, "heard": "", "text": ""}
@@ -201,49 +193,49 @@ def test_any_line_that_was_heard_can_be_corrected_and_none_that_was_typed(
 ) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         page.get_by_label("Notes", exact=True).fill("Typed here.")
-        expect(line(page, 13)).to_be_visible()
-        line(page, 2).hover()
-        line(page, 2).get_by_role("button", name="Correct line 2").click()
+        expect(find_line(page, 13)).to_be_visible()
+        find_line(page, 2).hover()
+        find_line(page, 2).get_by_role("button", name="Correct line 2").click()
         page.get_by_label("Line 2, as it was said").fill("About four hours a night.")
         page.keyboard.press("Control+Enter")
-        expect(line(page, 2).locator(".line-text")).to_have_text("About four hours a night.")
-        expect(line(page, 2)).to_be_focused()
+        expect(find_line(page, 2).locator(".line-text")).to_have_text("About four hours a night.")
+        expect(find_line(page, 2)).to_be_focused()
         assert decided(at)["heard"] == "About five hours a night, I wake at four most mornings."
         for number in (11, 13):  # a silence, and what was typed
-            line(page, number).hover()
-            line(page, number).focus()
+            find_line(page, number).hover()
+            find_line(page, number).focus()
             page.keyboard.press("c")
-            expect(line(page, number).get_by_role("button")).to_have_count(0)
+            expect(find_line(page, number).get_by_role("button")).to_have_count(0)
 
 
 def test_a_refusal_is_said_at_the_line_and_what_was_typed_stays(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening", expected_errors=True) as at:
         page = at.page
-        gather(at)
-        line(page, 9).get_by_role("button", name="Other words").click()
+        gather_session(at)
+        find_line(page, 9).get_by_role("button", name="Other words").click()
         field = page.get_by_label("Line 9, as it was said")
         field.fill("We keep all three.")
         at.visit.heard[8]["text"] = "So we keep it, the diary and the walk."
         at.visit.hear(text="Bye.", start_seconds=90.0)
-        expect(line(page, 9).locator(".line-text")).to_have_text("So we keep it, the diary and the walk.")
+        expect(find_line(page, 9).locator(".line-text")).to_have_text("So we keep it, the diary and the walk.")
         expect(field).to_have_value("We keep all three.")
         page.get_by_role("button", name="Keep these words").click()
-        expect(line(page, 9).get_by_role("alert")).to_have_text(CHANGED)
+        expect(find_line(page, 9).get_by_role("alert")).to_have_text(CHANGED)
         expect(page.get_by_role("alert")).to_have_count(1)
         expect(field).to_have_value("We keep all three.")
         page.get_by_role("button", name="Keep these words").click()  # she has seen what it says now
-        expect(line(page, 9).locator(".line-text")).to_have_text("We keep all three.")
+        expect(find_line(page, 9).locator(".line-text")).to_have_text("We keep all three.")
         assert [body["heard"] for body in at.posts("segment")] == [
             "So we keep the sertraline, the sleep diary and the daily walk.",
             "So we keep it, the diary and the walk.",
         ]
         expect(page.get_by_role("alert")).to_have_count(0)
         at.visit.fail_next["segment"] = (503, {"code": "ledger", "message": "The log can't be written."})
-        line(page, 8).get_by_role("button", name="That is what was said").click()
-        expect(line(page, 8).get_by_role("alert")).to_have_text("The log can't be written.")
-        expect(line(page, 8).get_by_role("button", name="That is what was said")).to_be_focused()
+        find_line(page, 8).get_by_role("button", name="That is what was said").click()
+        expect(find_line(page, 8).get_by_role("alert")).to_have_text("The log can't be written.")
+        expect(find_line(page, 8).get_by_role("button", name="That is what was said")).to_be_focused()
 
 
 def test_what_is_typed_for_a_line_stays_with_it_when_its_number_moves(
@@ -253,7 +245,7 @@ def test_what_is_typed_for_a_line_stays_with_it_when_its_number_moves(
         page = at.page
         choose(page, "Dictate")
         give_dictation(page)
-        line(page, 8).get_by_role("button", name="Other words").click()
+        find_line(page, 8).get_by_role("button", name="Other words").click()
         page.get_by_label("Line 8, as it was said").fill("Her manager agreed.")
         at.visit.hear(text="A line that comes before.")
         expect(page.get_by_label("Line 9, as it was said")).to_have_value("Her manager agreed.")
@@ -262,7 +254,7 @@ def test_what_is_typed_for_a_line_stays_with_it_when_its_number_moves(
         page.get_by_role("button", name="Draft the note").click(force=True)
         page.keyboard.press("Shift+Tab")
         page.get_by_role("button", name="Keep these words").click()
-        expect(line(page, 9).locator(".line-text")).to_have_text("Her manager agreed.")
+        expect(find_line(page, 9).locator(".line-text")).to_have_text("Her manager agreed.")
         assert decided(at)["number"] == 9
         assert at.posts("draft") == []
 
@@ -270,21 +262,21 @@ def test_what_is_typed_for_a_line_stays_with_it_when_its_number_moves(
 def test_nothing_is_played_into_an_open_microphone(chromium: Browser, page_server: PageServer) -> None:
     with open_visit(chromium, page_server, "listening") as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         page.get_by_role("button", name="Start recording").click()
         expect(page.locator(".strip")).to_contain_text("recording the session")
-        line(page, 4).get_by_role("button", name="Play line 4").click()
+        find_line(page, 4).get_by_role("button", name="Play line 4").click()
         expect(page.get_by_text("Pause the microphone to listen")).to_be_visible()
         assert at.visit.played == []
         page.get_by_role("button", name="Pause").click()
-        line(page, 4).get_by_role("button", name="Play line 4").click()
+        find_line(page, 4).get_by_role("button", name="Play line 4").click()
         expect(page.get_by_text("Pause the microphone to listen")).to_be_hidden()
-        expect(line(page, 4).get_by_role("button", name="Stop line 4")).to_be_visible()
+        expect(find_line(page, 4).get_by_role("button", name="Stop line 4")).to_be_visible()
         assert at.visit.played == [4]
         choices = page.get_by_role("group", name="Line 4: Which was said?")  # she may decide while it goes on
         page.get_by_role("button", name="Go on recording").click()
         choices.get_by_role("button", name="suicide").click()
-        expect(line(page, 4).locator(".look")).to_have_count(0)
+        expect(find_line(page, 4).locator(".look")).to_have_count(0)
 
 
 def test_a_sound_that_is_gone_is_said_and_the_line_can_still_be_decided(
@@ -292,18 +284,18 @@ def test_a_sound_that_is_gone_is_said_and_the_line_can_still_be_decided(
 ) -> None:
     with open_visit(chromium, page_server, "listening", expected_errors=True) as at:
         page = at.page
-        gather(at)
+        gather_session(at)
         at.visit.fail_next["sound"] = (404, {"code": "sound.gone", "message": "The sound of this line is gone."})
-        play = line(page, 8).get_by_role("button", name="Play line 8")
+        play = find_line(page, 8).get_by_role("button", name="Play line 8")
         play.click()
-        expect(line(page, 8).get_by_role("alert")).to_have_text("The sound of this line is gone.")
+        expect(find_line(page, 8).get_by_role("alert")).to_have_text("The sound of this line is gone.")
         expect(play).to_be_visible()
         at.visit.heard[7]["sound"] = False
         at.visit.hear(text="Bye.", start_seconds=90.0)
         expect(play).to_be_hidden()
-        expect(line(page, 8).get_by_text("Its sound is gone.")).to_be_visible()
-        expect(line(page, 8).locator(".look")).to_have_text("Unclear")
-        expect(line(page, 8).get_by_role("button", name="That is what was said")).to_be_visible()
+        expect(find_line(page, 8).get_by_text("Its sound is gone.")).to_be_visible()
+        expect(find_line(page, 8).locator(".look")).to_have_text("Unclear")
+        expect(find_line(page, 8).get_by_role("button", name="That is what was said")).to_be_visible()
 
 
 def test_lines_are_found_heard_and_decided_by_keyboard_alone(chromium: Browser, page_server: PageServer) -> None:
@@ -312,32 +304,32 @@ def test_lines_are_found_heard_and_decided_by_keyboard_alone(chromium: Browser, 
         press(page, "Record the session")
         expect(page.locator(".line")).to_have_count(12)
         page.keyboard.press("n")
-        expect(line(page, 4)).to_be_focused()
+        expect(find_line(page, 4)).to_be_focused()
         page.keyboard.press("l")
-        expect(line(page, 4).get_by_role("button", name="Stop line 4")).to_be_visible()
+        expect(find_line(page, 4).get_by_role("button", name="Stop line 4")).to_be_visible()
         page.keyboard.press("l")
-        expect(line(page, 4).get_by_role("button", name="Play line 4")).to_be_visible()
-        tab_to(page, line(page, 4).get_by_role("button", name="suicide"))
+        expect(find_line(page, 4).get_by_role("button", name="Play line 4")).to_be_visible()
+        tab_to(page, find_line(page, 4).get_by_role("button", name="suicide"))
         page.keyboard.press("Enter")
-        expect(line(page, 4)).to_be_focused()
+        expect(find_line(page, 4)).to_be_focused()
         page.keyboard.press("n")
-        expect(line(page, 7)).to_be_focused()
+        expect(find_line(page, 7)).to_be_focused()
         page.keyboard.press("c")
         expect(page.get_by_label("Line 7, as it was said")).to_be_focused()
         page.keyboard.press("Shift+Tab")
-        expect(line(page, 7).get_by_role("button", name="Play line 7")).to_be_focused()
+        expect(find_line(page, 7).get_by_role("button", name="Play line 7")).to_be_focused()
         page.keyboard.press("Escape")
-        expect(line(page, 7)).to_be_focused()
+        expect(find_line(page, 7)).to_be_focused()
         page.keyboard.press("c")
         page.keyboard.press("Escape")  # nothing was typed
-        expect(line(page, 7).get_by_role("button", name="Other words")).to_be_visible()
-        expect(line(page, 7)).to_be_focused()
+        expect(find_line(page, 7).get_by_role("button", name="Other words")).to_be_visible()
+        expect(find_line(page, 7)).to_be_focused()
         for _ in range(5):
             page.keyboard.press("ArrowUp")
         page.keyboard.press("Tab")
-        expect(line(page, 2).get_by_role("button", name="Play line 2")).to_be_focused()
+        expect(find_line(page, 2).get_by_role("button", name="Play line 2")).to_be_focused()
         page.keyboard.press("Tab")
-        expect(line(page, 2).get_by_role("button", name="Correct line 2")).to_be_focused()
+        expect(find_line(page, 2).get_by_role("button", name="Correct line 2")).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_label("Line 2, as it was said")).to_be_focused()
         page.keyboard.type(" L, C and N are only letters here.")
@@ -345,197 +337,6 @@ def test_lines_are_found_heard_and_decided_by_keyboard_alone(chromium: Browser, 
         expect(page.get_by_label("Line 2, as it was said")).to_be_focused()  # what was typed is not lost
         assert list_faults(page, sizes=ALL_SIZES) == []
         page.keyboard.press("Control+Enter")
-        expect(line(page, 2)).to_contain_text("are only letters here.")
+        expect(find_line(page, 2)).to_contain_text("are only letters here.")
         assert [body["number"] for body in at.posts("segment")] == [4, 2]
         assert at.visit.played == [4]
-
-
-# In the review -----------------------------------------------------------------------------------------------------
-
-
-def test_marked_lines_are_counted_as_decisions_and_explained(chromium: Browser, page_server: PageServer) -> None:
-    with open_visit(chromium, page_server, "listening") as at:
-        page = at.page
-        review(at)
-        expect(page.locator(".open-count")).to_have_text("9 decisions open")
-        expect(page.locator(".review-bar")).to_contain_text("4 sections, 1 risk line, 4 lines to listen to")
-        expect(page.get_by_role("heading", name="Lines to decide (4)")).to_be_visible()
-        expect(page.locator("mark-list li button")).to_have_text(["Line 4", "Line 7", "Line 9", "Line 10"])
-        expect(page.locator("attest-form")).to_contain_text(
-            "9 decisions are still open: 4 sections, 1 risk line, 4 lines"
-        )
-        until = page.evaluate("new Date('2026-11-23T10:12:00Z').toTimeString().slice(0, 5)")
-        expect(page.get_by_text(f"The recording of the other lines is let go at {until}.")).to_be_visible()
-        at.visit.let_sound_go()
-        expect(page.get_by_text("is let go at")).to_be_hidden()
-        expect(line(page, 8).locator(".look")).to_have_text("Unclear")
-        expect(line(page, 9).locator(".look")).to_have_text("Unclear: listen")
-        decide_sections = page.get_by_role("button", name="Accept")
-        for section in decide_sections.all():
-            section.click()
-        page.get_by_role("button", name="Keep", exact=True).click()
-        expect(page.locator(".open-count")).to_have_text("4 decisions open")
-        expect(page.locator(".review-bar")).to_contain_text("4 lines to listen to")
-        page.locator("attest-form input[type=checkbox]").check()
-        expect(page.locator("attest-form")).to_contain_text("4 decisions are still open: 4 lines to listen to.")
-        page.get_by_role("button", name="File as an unsigned note").click(force=True)
-        assert at.posts("file") == []
-
-
-def test_from_a_statement_to_the_line_that_carries_it_and_back(chromium: Browser, page_server: PageServer) -> None:
-    with open_visit(chromium, page_server, "listening") as at:
-        page = at.page
-        review(at)
-        row = page.locator("note-section .statement").filter(has_text="Taking sertraline")
-        row.get_by_role("button", name="Listen to line 7").click()
-        expect(line(page, 7)).to_be_focused()
-        page.keyboard.press("l")
-        expect(line(page, 7).get_by_role("button", name="Stop line 7")).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(row).to_be_focused()
-        mark = page.locator("mark-list").get_by_role("button", name="Go to line 10")
-        mark.click()
-        expect(line(page, 10)).to_be_focused()
-        page.keyboard.press("Escape")
-        expect(mark).to_be_focused()
-        page.get_by_role("group", name="Line 7: Which was said?").get_by_role("button", name="fifty").click()
-        expect(line(page, 7)).to_be_focused()
-        expect(row.get_by_role("button", name="Listen to line 7")).to_be_hidden()
-        expect(page.locator("visit-page > p[role=status]")).to_have_text("8 decisions open")
-        expect(row.locator(".line-buttons")).to_contain_text("7")
-
-
-def test_every_open_decision_is_reached_by_one_key(chromium: Browser, page_server: PageServer) -> None:
-    with open_visit(chromium, page_server, "listening") as at:
-        page = at.page
-        review(at)
-        page.keyboard.press("n")
-        expect(line(page, 4)).to_be_focused()
-        tab_to(page, line(page, 4).get_by_role("button", name="suicide"))
-        page.keyboard.press("Enter")
-        expect(line(page, 4)).to_be_focused()
-        page.keyboard.press("n")
-        expect(line(page, 7)).to_be_focused()
-        page.keyboard.press("n")
-        expect(line(page, 9)).to_be_focused()
-        page.keyboard.press("n")
-        expect(line(page, 10)).to_be_focused()
-        page.keyboard.press("n")
-        expect(page.get_by_role("heading", name="Subjective")).to_be_focused()
-        for key in ("a", "n", "k", "n", "a", "n", "a", "n", "a"):
-            before = at.visit.view["open_decisions"]
-            page.keyboard.press(key)
-            if key != "n":
-                expect(page.locator(".open-count")).to_have_text(f"{before - 1} decisions open")
-        page.keyboard.press("n")
-        for number, name in ((7, "fifty"), (9, "That is what"), (10, "Nothing that matters")):
-            expect(line(page, number)).to_be_focused()
-            tab_to(page, line(page, number).get_by_role("button", name=name))
-            page.keyboard.press("Enter")
-            expect(line(page, number)).to_be_focused()
-            page.keyboard.press("n")
-        expect(page.locator("mark-list")).to_be_hidden()
-        for _ in range(2):  # what rests on the lines is read again
-            page.keyboard.press("a")
-            page.keyboard.press("n")
-        expect(page.locator(".open-count")).to_have_text("Everything is decided")
-        assert at.visit.view["open_decisions"] == 0
-
-
-def test_the_next_line_is_always_in_reach_of_a_finger(chromium: Browser, page_server: PageServer) -> None:
-    with open_visit(chromium, page_server, "listening", viewport={"width": 380, "height": 700}) as at:
-        page = at.page
-        review(at)
-        page.locator("mark-list").get_by_role("button", name="Go to line 4").click()
-        bar, top = page.locator(".to-look-bar"), page.locator("visit-page > header")
-        for number in (7, 9, 10, 4):
-            bar.get_by_role("button", name="Next marked line").click()
-            expect(line(page, number)).to_be_focused()
-            boxes = [place.bounding_box() for place in (top, bar, line(page, number))]
-            edges = [(round(box["y"]), round(box["y"] + box["height"])) for box in boxes if box is not None]
-            assert edges[0][1] <= edges[1][0] + 1
-            assert edges[1][1] <= edges[2][0] + 1  # nothing hides the line
-        expect(bar).to_contain_text("4 lines to decide")
-
-
-def test_words_that_are_not_kept_hold_filing_back_and_outlast_a_view(
-    chromium: Browser, page_server: PageServer
-) -> None:
-    with open_visit(chromium, page_server, "listening") as at:
-        page = at.page
-        review(at)
-        page.locator("mark-list").get_by_role("button", name="Go to line 9").click()
-        page.keyboard.press("c")
-        page.keyboard.type(" And more.")
-        expect(page.locator("attest-form")).to_contain_text("An edit is not saved yet: line 9.")
-        at.visit.change(working={"what": "consent", "done": 0.0, "words": "Reading consent again"})
-        expect(page.get_by_text("Reading consent again")).to_be_visible()
-        at.visit.change(working=None)
-        expect(page.get_by_label("Line 9, as it was said")).to_be_focused()
-        expect(page.get_by_label("Line 9, as it was said")).to_have_value(
-            "So we keep the sertraline, the sleep diary and the daily walk. And more."
-        )
-        page.keyboard.press("Control+Enter")
-        expect(line(page, 9)).to_contain_text("And more.")
-
-
-def test_an_edit_of_a_section_outlasts_a_decision_on_a_line(chromium: Browser, page_server: PageServer) -> None:
-    with open_visit(chromium, page_server, "listening") as at:
-        page = at.page
-        review(at)
-        plan = page.locator("note-section").nth(3)
-        plan.get_by_role("button", name="Edit").click()
-        plan.locator("textarea").fill("Typed and not saved.")
-        at.visit.change(working={"what": "consent", "done": 0.0, "words": "Reading consent again"})
-        expect(page.get_by_text("Reading consent again")).to_be_visible()
-        line(page, 9).get_by_role("button", name="That is what was said").click()
-        at.visit.change(working=None)
-        expect(line(page, 9).locator(".look")).to_have_count(0)
-        expect(plan.locator("textarea")).to_have_value("Typed and not saved.")
-
-
-def test_axe_finds_nothing_in_a_review_with_lines_to_decide(chromium: Browser, page_server: PageServer) -> None:
-    looked: dict[str, list[str]] = {}
-    with open_visit(chromium, page_server, "listening", expected_errors=True) as at:
-        page = at.page
-        review(at)
-        page.locator("note-section .statement").nth(3).focus()
-        looked["lines to decide"] = list_faults(page, sizes=ALL_SIZES)
-        line(page, 9).get_by_role("button", name="Other words").click()
-        page.keyboard.type(" More.")
-        at.visit.fail_next["segment"] = (409, {"code": "line.changed", "message": CHANGED})
-        page.keyboard.press("Control+Enter")
-        expect(line(page, 9).get_by_role("alert")).to_be_visible()
-        line(page, 2).hover()
-        looked["a refusal and a line at hand"] = list_faults(page, sizes=ALL_SIZES)
-        page.keyboard.press("Control+Enter")
-        page.get_by_role("group", name="Line 4: Which was said?").get_by_role("button", name="suicide").click()
-        at.visit.let_sound_go()
-        looked["decided, and sound gone"] = list_faults(page, sizes=ALL_SIZES)
-        page.set_viewport_size({"width": 320, "height": 256})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    assert {name: found for name, found in looked.items() if found} == {}
-
-
-def test_controls_of_lines_are_at_least_24_pixels(chromium: Browser, page_server: PageServer) -> None:
-    """WCAG 2.2, 2.5.8."""
-    with open_visit(chromium, page_server, "listening", viewport={"width": 380, "height": 800}) as at:
-        page = at.page
-        review(at)
-        line(page, 2).focus()
-        boxes = [button.bounding_box() for button in page.locator("evidence-lines button:visible").all()]
-        assert len(boxes) > 10
-        assert [box for box in boxes if box is None or box["height"] < 24 or box["width"] < 24] == []
-
-
-def test_a_note_whose_lines_are_decided_is_filed(chromium: Browser, page_server: PageServer) -> None:
-    with open_visit(chromium, page_server, "listening") as at:
-        page = at.page
-        review(at)
-        for number, name in ((4, "suicide"), (7, "fifty"), (9, "That is what"), (10, "Nothing that matters")):
-            line(page, number).get_by_role("button", name=name).click()
-            expect(line(page, number).locator(".look")).to_have_count(0)
-        decide_all(page)
-        page.locator("attest-form input[type=checkbox]").check()
-        page.get_by_role("button", name="File as an unsigned note").click()
-        expect(page.get_by_role("heading", name="In the chart, awaiting your signature")).to_be_visible()

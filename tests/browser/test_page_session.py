@@ -156,6 +156,7 @@ def test_a_new_line_touches_none_of_a_thousand_and_steals_no_scroll(chromium: Br
     with open_visit(chromium, page_server, "recording") as at:
         page = at.page
         choose(page, "Record the session")
+        page.mouse.move(0, 0)  # a line under the pointer shows what can be done with it
         plain = {"source": "session", "speaker": "unknown", "start_seconds": 1.0, "end_seconds": 2.0, "unclear": False}
         at.visit.heard = [plain | {"text": f"Line {place}."} for place in range(999)]
         at.visit.hear(text="The thousandth.")
