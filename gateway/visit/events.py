@@ -109,6 +109,11 @@ class TranscriptClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingDiscarded:
+    """The clinician wants nothing of the recorded session to be kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class TypedChanged:
     """``has_material``: whether there is any material that was not recorded."""
 
@@ -213,6 +218,7 @@ Event = (
     | GraceOver
     | AudioArrived
     | TranscriptClosed
+    | RecordingDiscarded
     | TypedChanged
     | DraftAsked
     | ConsentReread

@@ -48,6 +48,7 @@ from gateway.visit.events import (
     OpenReview,
     Outcome,
     Purge,
+    RecordingDiscarded,
     RereadConsent,
     ShowText,
     StartDraft,
@@ -144,7 +145,9 @@ def step(state: State, event: Event) -> Step:
             return _step_choosing(state, event)
         case CaptureAsked() | CaptureOpened() | CaptureNotOpened() | CapturePaused() | CaptureStopped() | GraceOver():
             return _step_capture(state, event)
-        case AudioArrived() | TranscriptClosed() | TypedChanged() | DraftAsked() | MaterialAsked():
+        case (
+            AudioArrived() | TranscriptClosed() | RecordingDiscarded() | TypedChanged() | DraftAsked() | MaterialAsked()
+        ):
             return _step_gathering(state, event)
         case ConsentReread() | ConsentUnread():
             return _step_consent(state, event)
@@ -231,7 +234,8 @@ def _close_capture(state: State) -> tuple[Effect, ...]:
 
 
 def _step_gathering(
-    state: State, event: AudioArrived | TranscriptClosed | TypedChanged | DraftAsked | MaterialAsked
+    state: State,
+    event: AudioArrived | TranscriptClosed | RecordingDiscarded | TypedChanged | DraftAsked | MaterialAsked,
 ) -> Step:
     if isinstance(event, MaterialAsked):
         _require(state, Phase.REVIEWING, Phase.DRAFTING)
@@ -254,6 +258,10 @@ def _step_gathering(
             if state.way is Way.RECORD:
                 return replace(state, transcribing=False, has_recorded=has_material), ()
             return replace(state, transcribing=False, has_other=has_material), ()
+        case RecordingDiscarded():
+            if state.way is not Way.RECORD or not state.has_recorded:
+                raise NotNow("Nothing was recorded that could be discarded.")
+            return replace(state, has_recorded=False, capture="off"), _close_capture(state)
         case TypedChanged(has_material):
             return replace(state, has_other=has_material), ()
         case DraftAsked():

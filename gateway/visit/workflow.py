@@ -108,16 +108,19 @@ class Visit(Stage):
         await self.consent.ask_capture()
 
     async def discard_capture(self) -> None:
-        """Stop the microphone and destroy what was recorded in this session."""
+        """Stop the microphone and destroy what was recorded, heard or not; where nothing was, it stops."""
         await self.consent.stop_capture()
-        if self.state.transcribing and self.state.way is Way.RECORD:
+        before = len(self.contents.heard)
+
+        def drop() -> None:
             self.session.drop()
             self.drafting.drop()
-            before = len(self.contents.heard)
             self.contents.drop_recorded(keep_audio=False)
+
+        if self.state.way is Way.RECORD and self.state.has_recorded:
+            await self.apply(events.RecordingDiscarded(), before=drop)
             counts = {"segments": before - len(self.contents.heard)}
             await self.tools.door.owe("visit:capture:discard", "clinician", counts)
-            await self.tell_change()
 
     async def take_audio(self, audio: bytes) -> None:
         """WAV or FLAC bytes, of the session or of a dictation. Raises DraftError where no speech model is installed."""

@@ -34,6 +34,9 @@ export class SessionDesk extends HTMLElement {
   #pause = makeButton("", () => (this.#capture.mode === "paused" ? void this.#capture.resume() : this.#capture.pause()));
   #strike;
   #discard;
+  #discardHeard;
+  #earlier = make("p", { class: "quiet" }, words.session.earlier);
+  #hasRecorded = false;
   #checked = make("p", { class: "quiet" });
   #struck = make("ul", { class: "struck" });
   #hint = make("p", { class: "notice", role: "status", dir: "auto" });
@@ -59,15 +62,23 @@ export class SessionDesk extends HTMLElement {
       no: words.session.discardNo,
       onYes: () => this.#giveUp(),
     });
+    this.#discardHeard = new ConfirmButton({
+      label: words.session.discardHeard,
+      question: words.session.discardHeardQuestion,
+      yes: words.session.discardYes,
+      no: words.session.discardNo,
+      onYes: () => void visit.act("api/capture", { do: "discard" }).then(() => this.#record.focus()),
+    });
     this.#tab = new TabOffer(visit, (text) => this.#capture.say(text));
   }
 
   connectedCallback() {
     if (this.firstChild !== null) return;
-    const buttons = [this.#record, this.#share, this.#notNow, this.#stop, this.#pause, this.#strike, this.#discard];
+    const buttons = [this.#record, this.#share, this.#notNow, this.#stop, this.#pause, this.#strike, this.#discard, this.#discardHeard];
     this.append(
       make("h3", {}, words.session.title),
       this.#intro,
+      this.#earlier,
       this.#panel,
       this.#sharing,
       make("div", { class: "row" }, ...buttons),
@@ -103,6 +114,7 @@ export class SessionDesk extends HTMLElement {
     this.#capture.follow(view);
     this.#transcribing = view.working?.what === "transcribing";
     this.#speechReady = view.speech.ready;
+    this.#hasRecorded = view.segments.some(({ source }) => source === "session");
     this.#inputs.bled = view.bled;
     const { checked_at: checkedAt } = view.capture;
     setText(this.#checked, checkedAt ? words.recorder.checked(showTime(checkedAt)) : "");
@@ -148,7 +160,10 @@ export class SessionDesk extends HTMLElement {
     setText(this.#pause, mode === "recording" ? words.recorder.pause : words.session.resume);
     this.#discard.hidden = !this.#capture.holdsSound;
     this.#checked.hidden = !running || this.#checked.textContent === "";
-    this.#intro.hidden = mode !== "idle";
+    const past = mode === "idle" && this.#hasRecorded && !this.#transcribing;
+    this.#discardHeard.hidden = !past || this.#capture.holdsSound;
+    this.#earlier.hidden = !past;
+    this.#intro.hidden = mode !== "idle" || past;
     this.#tab.offer(this.#capture.framed);
     const hint = !this.#speechReady && mode === "idle" ? words.recorder.notReady : this.#capture.hint;
     setText(this.#hint, hint);

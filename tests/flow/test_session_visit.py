@@ -163,6 +163,19 @@ async def test_a_discarded_session_leaves_nothing_and_another_may_begin(practice
     assert said(await visit.settle("gathering"))
 
 
+async def test_what_was_heard_already_is_discarded_too(practice):
+    visit = await record(practice)
+    await send(visit, read_speech(30))
+    await visit.visit.session.finish({})
+    await capture(visit, "stop")
+    assert said(await visit.settle("gathering"))
+    view = (await visit.post("capture", {"do": "discard"})).json()
+    assert (view["segments"], visit.visit.session._stretches) == ([], [])
+    reply = await visit.post("draft", {"format": "soap"})
+    assert "nothing to draft from" in reply.json()["error"]["message"]
+    assert (await visit.post("capture", {"do": "discard"})).status_code == 200  # there is nothing left: it is off
+
+
 async def test_a_second_stretch_goes_on_where_the_first_ended(practice):
     visit = await record(practice)
     await send(visit, read_speech(30))

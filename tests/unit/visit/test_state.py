@@ -44,6 +44,7 @@ EVENTS: tuple[events.Event, ...] = (
     events.GraceOver(),
     events.AudioArrived(),
     *(events.TranscriptClosed(found) for found in (True, False)),
+    events.RecordingDiscarded(),
     *(events.TypedChanged(found) for found in (True, False)),
     events.DraftAsked(),
     *(events.ConsentReread(permitted) for permitted in PERMITTED),
@@ -147,6 +148,15 @@ def test_another_format_keeps_the_review_whatever_becomes_of_the_model() -> None
     assert {bool(before.open_decisions) for before, *_ in failed} == {True, False}
     for before, _, after, _ in failed:
         assert after.phase is (Phase.REVIEWING if before.open_decisions else Phase.GATHERING)
+
+
+def test_a_discarded_recording_leaves_no_permission_to_draft_from_it() -> None:
+    discarded = [item for item in TRANSITIONS if item[1] == events.RecordingDiscarded()]
+    assert {before.capture for before, *_ in discarded} == {"off", "on", "paused"}
+    for before, _, after, effects in discarded:
+        assert (before.phase, before.way, after.capture) == (Phase.GATHERING, Way.RECORD, "off")
+        assert not after.has_recorded
+        assert effects == (() if before.capture == "off" else (events.CloseCapture(),))
 
 
 def test_the_microphone_is_on_only_under_all_that_its_way_needs() -> None:
