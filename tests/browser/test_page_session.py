@@ -219,6 +219,25 @@ def test_stopping_and_discarding_sends_nothing_more_and_tells_the_visit(
         assert len(sound.arrivals) == arrived
 
 
+def test_what_was_recorded_before_is_said_to_be_kept_and_can_be_discarded(
+    chromium: Browser, page_server: PageServer
+) -> None:
+    with open_visit(chromium, page_server, "recording") as at:
+        page = at.page
+        start(at)
+        expect(page.locator(".line").first).to_be_visible()
+        end(at)
+        page.reload()
+        expect(page.get_by_text("What was recorded before is kept")).to_be_visible()
+        page.get_by_role("button", name="Discard the recording").click()
+        page.get_by_role("button", name="Discard it").click()
+        expect(page.locator(".line")).to_have_count(0)
+        expect(page.get_by_text("What was recorded before is kept")).to_be_hidden()
+        expect(page.get_by_role("button", name="Discard the recording")).to_be_hidden()
+        expect(page.get_by_role("button", name=START)).to_be_focused()
+        assert list_captures(at)[-1] == "discard"
+
+
 def test_a_discard_that_did_not_arrive_is_told_before_the_next_recording_begins(
     chromium: Browser, page_server: PageServer
 ) -> None:
