@@ -16,8 +16,9 @@ from gateway.note.textmodel import Bound, TextModel
 PIECE_WORDS = 80  # read at once: most of a second of a 1.5B model on 2 cores
 MOST_REPEATS = 2  # in a row: the model has nothing new to say
 
-# Exactly one sentence: a full stop inside only in a number, a time, a title.
-SENTENCE = r"([^.\n\[\]?:]|[0-9][.:][0-9]|[ap]\.m\.|(Dr|Mr|Mrs|Ms)\. ){8,160}\."
+# Exactly one sentence in Latin letters: a full stop inside only in a number, a time, a title. A multilingual model that
+# is unsure slips into other scripts.
+SENTENCE = r"([^.\n\[\]?:\u0370-\u1fff\u2e80-\U0010ffff]|[0-9][.:][0-9]|[ap]\.m\.|(Dr|Mr|Mrs|Ms)\. ){8,160}\."
 ANY_OPENING = "[A-Z0-9]"
 
 

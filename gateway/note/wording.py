@@ -126,12 +126,14 @@ def _stem(word: str) -> str:
 
 
 def _join_numbers(tokens: list[str]) -> list[str]:
-    """Spoken numbers as digits: "one hundred and fifty" is 150, "two point five" 2.5, "two and a half" 2.5."""
+    """Spoken numbers as digits: "one hundred and fifty" is 150, "two point five" 2.5, "point five" 0.5."""
     joined: list[str] = []
     place = 0
     while place < len(tokens):
         token = tokens[place]
         value, after = _read_number(tokens, place) if _may_begin_number(token) else (None, place)
+        if token in _POINT and (not joined or joined[-1] not in _BEFORE_POINT):
+            value, after = _read_fraction(tokens, place)
         if value is None:
             joined.append(token)
             place += 1
@@ -165,12 +167,28 @@ def _read_number(tokens: list[str], place: int) -> tuple[str | None, int]:
     if tokens[after : after + 1] == ["thousand"]:
         number, after = number * 1000, after + 1
     if tokens[after : after + 1] == ["point"]:
-        digits = _read_small(tokens, after + 1)
-        if digits is not None:
-            number, after = float(f"{int(number)}.{digits[0]}"), digits[1]
+        digits, behind = _read_digits(tokens, after + 1)
+        if digits:
+            number, after = float(f"{int(number)}.{digits}"), behind
     if tokens[after : after + 3] == ["and", "a", "half"]:
         number, after = number + 0.5, after + 3
     return f"{number:.10g}", after
+
+
+def _read_fraction(tokens: list[str], place: int) -> tuple[str | None, int]:
+    """ "Point five": a number below one, as it is said."""
+    digits, after = _read_digits(tokens, place + 1)
+    return (f"{float(f'0.{digits}'):.10g}", after) if digits else (None, place)
+
+
+def _read_digits(tokens: list[str], place: int) -> tuple[str, int]:
+    """What is said behind "point": "two five" is 25, and so is "twenty five"; empty where it is no number."""
+    digits = ""
+    while (small := _read_small(tokens, place)) is not None and (not digits or small[0] < 10):
+        digits, place = f"{digits}{small[0]}", small[1]
+        if small[0] >= 10:
+            break
+    return digits, place
 
 
 def _read_hundred(tokens: list[str], place: int) -> tuple[int, int] | None:
@@ -192,6 +210,28 @@ def _read_small(tokens: list[str], place: int) -> tuple[int, int] | None:
     return (COUNTS[word], place + 1) if word in COUNTS else None
 
 
+_POINT = frozenset(("point",))
+_BEFORE_POINT = frozenset(
+    (
+        "a",
+        "any",
+        "at",
+        "each",
+        "every",
+        "good",
+        "last",
+        "main",
+        "my",
+        "no",
+        "one",
+        "some",
+        "that",
+        "the",
+        "this",
+        "your",
+    )
+)
+"""After these, "point" is a word: "at that point five of them"."""
 _NUMBER_WORDS = frozenset((*COUNTS, *TENS, "a"))
 _STOPS = frozenset(map(_stem, STOP)) - _KEPT
 _KEYS = frozenset(map(_stem, KEY_TERMS))
