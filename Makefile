@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint bench eval-drafts container hapi browser weights faults fuzz-consent mutation lock clean
+.PHONY: help setup demo test coverage covered lint bench eval-drafts container hapi browser weights faults fuzz-consent mutation lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -28,6 +28,7 @@ demo: setup ## try it: the sandbox EHR and the gateway on localhost
 	@$(RUN)/countersign demo
 
 PAGE_TESTS = $(wildcard tests/browser/test_page_*.py) tests/browser/test_session_link.py tests/browser/test_sound_frames.py
+MEASURED = tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi"
 VISIT_TESTS = $(filter-out $(PAGE_TESTS),$(wildcard tests/browser/test_*.py))
 
 test: setup ## unit, flow and browser tests; slower suites have targets of their own
@@ -36,7 +37,7 @@ test: setup ## unit, flow and browser tests; slower suites have targets of their
 	@mkdir -p build; $(RUN)/pytest -q $(PAGE_TESTS) >build/test-page.log 2>&1 & page=$$!; \
 	  $(RUN)/pytest -q $(VISIT_TESTS) >build/test-visits.log 2>&1 & visits=$$!; \
 	  trap 'kill $$page $$visits 2>/dev/null; exit 130' INT TERM; \
-	  $(RUN)/pytest -q tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi"; others=$$?; \
+	  $(RUN)/pytest -q $(MEASURED) $(if $(COVER),--cov --cov-report=,); others=$$?; \
 	  echo "the browser tests:"; wait $$page; page=$$?; wait $$visits; visits=$$?; \
 	  cat build/test-page.log build/test-visits.log; [ $$others$$page$$visits = 000 ]
 	@echo "not in this run: the suites against HAPI (make hapi), with real weights (make weights), under faults (make faults)"
@@ -44,7 +45,11 @@ test: setup ## unit, flow and browser tests; slower suites have targets of their
 # Processes that are forked or started have tests of their own and are not measured; nor are the browser tests.
 coverage: setup ## branch coverage of the unit and flow tests; consent, review, state and filing must have all of it
 	@mkdir -p build
-	@$(RUN)/pytest -q tests/unit tests/flow tests/hapi/contract -m "not weights and not hapi" --cov --cov-report=term
+	@$(RUN)/pytest -q $(MEASURED) --cov --cov-report=
+	@$(MAKE) --no-print-directory covered
+
+covered: setup ## the coverage that was measured last, by `make coverage` or `make test COVER=1`
+	@$(RUN)/coverage report
 	@for part in 'gateway/consent/*' gateway/note/review.py gateway/visit/state.py 'gateway/filing/*'; do \
 	  $(RUN)/coverage report --include="$$part" --fail-under=100 --show-missing || exit 1; done
 
