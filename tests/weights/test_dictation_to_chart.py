@@ -15,6 +15,7 @@ import pytest
 from gateway.settings import read_settings
 from tests.bench.browser import PlainBrowser
 from tests.browser.demo_servers import run_product, search_files
+from tests.weights.recorded import RecordedVisit
 
 pytestmark = pytest.mark.weights
 
@@ -73,12 +74,7 @@ def test_a_spoken_dictation_becomes_an_unsigned_note_and_nothing_stays(folder: P
         assert all(statement["segments"] for statement in statements)
         assert {number for statement in statements for number in statement["segments"]} <= numbers
 
-        for section in view["sections"]:
-            browser.post(urljoin(visit, "api/section"), json={"id": section["id"], "decision": "accepted"})
-            for statement in section["statements"]:
-                if statement["risk"]:
-                    decision = {"number": statement["number"], "decision": "kept"}
-                    browser.post(urljoin(visit, "api/risk"), json=decision)
+        RecordedVisit(browser, visit).decide_all()
         started = time.perf_counter()
         version = browser.view(visit)["version"]
         browser.post(urljoin(visit, "api/file"), json={"attested": True, "version": version})

@@ -71,8 +71,7 @@ def test_two_minutes_spoken_become_a_filed_note(
         ended = time.perf_counter()
         place.get_by_role("button", name="End the session").click()
         expect(place.get_by_role("button", name="Start recording")).to_be_enabled(timeout=PATIENCE_MS)
-        expect(place.locator("work-progress")).to_be_visible()
-        expect(place.locator("work-progress")).to_be_hidden(timeout=PATIENCE_MS)
+        expect(place.locator("work-progress")).to_be_hidden(timeout=PATIENCE_MS)  # it may have kept up with the talk
         draft = place.get_by_role("button", name="Draft the note")
         expect(draft).not_to_have_attribute("aria-disabled", "true", timeout=PATIENCE_MS)
         heard = time.perf_counter()
