@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.capture.material import Segment
+from gateway.capture.material import Material, Segment
 from gateway.ehr.chart import Chart
 from gateway.filing.document import compose_head, describe_making
 from gateway.note.evidence import CheckedStatement
@@ -18,7 +18,7 @@ from gateway.visit.workflow import NOTHING_WRITES, Visit
 def show_view(visit: Visit) -> dict[str, Any]:
     """The whole view at this version; holds patient data until the visit has ended, none afterwards."""
     state, contents, tools = visit.state, visit.contents, visit.tools
-    chart = contents.chart
+    chart, material = contents.chart, contents.gather()
     return {
         "version": visit.version,
         "phase": state.phase.value,
@@ -42,8 +42,8 @@ def show_view(visit: Visit) -> dict[str, Any]:
         "language": _show_language(visit),
         "speech": _show_speech(visit),
         "working": _show_working(visit),
-        "segments": [_show_segment(segment, visit.listening.has_sound(segment)) for segment in visit.segments()],
-        "marks": _list_marks(visit),
+        "segments": [_show_segment(segment, visit.listening.has_sound(segment)) for segment in material.segments],
+        "marks": _list_marks(visit, material),
         "sound_until": sound_until.isoformat() if (sound_until := visit.listening.sound_until) else None,
         "bled": visit.session.bled,
         "typed": {"text": contents.typed, "observations": contents.observations},
@@ -132,13 +132,13 @@ def _show_segment(segment: Segment, has_sound: bool) -> dict[str, Any]:
     }
 
 
-def _list_marks(visit: Visit) -> list[int]:
+def _list_marks(visit: Visit, material: Material) -> list[int]:
     """The lines that have to be decided: by the review, or by what is drafted so far."""
     contents = visit.contents
     if contents.review is not None:
         return list(contents.review.marks)
     rested_on = {number for item in contents.progress if not item.withheld for number in item.segments}
-    return list(find_marks(contents.gather().looks, rested_on))
+    return list(find_marks(material.looks, rested_on))
 
 
 def _show_sections(visit: Visit) -> list[dict[str, Any]]:

@@ -377,10 +377,6 @@ class Visit(Stage):
     def _hold_audio(self, audio: bytes) -> None:
         self.contents.audio = audio
 
-    def segments(self) -> tuple[Segment, ...]:
-        """Everything gathered so far, numbered as the draft will see it."""
-        return self.contents.gather().segments
-
     def _require_speech(self) -> None:
         if self.tools.transcriber is None:
             raise DraftError("speech.missing", "No speech model is installed here, so type your notes instead.")
