@@ -132,7 +132,7 @@ def _join_numbers(tokens: list[str]) -> list[str]:
     while place < len(tokens):
         token = tokens[place]
         value, after = _read_number(tokens, place) if _may_begin_number(token) else (None, place)
-        if token in _POINT and (not joined or joined[-1] not in _BEFORE_POINT):
+        if tokens[place : place + 1] == ["point"] and (not joined or joined[-1] not in _BEFORE_POINT):
             value, after = _read_fraction(tokens, place)
         if value is None:
             joined.append(token)
@@ -210,7 +210,6 @@ def _read_small(tokens: list[str], place: int) -> tuple[int, int] | None:
     return (COUNTS[word], place + 1) if word in COUNTS else None
 
 
-_POINT = frozenset(("point",))
 _BEFORE_POINT = frozenset(
     (
         "a",
